@@ -1,0 +1,67 @@
+//! `config/orc.yaml`: what this installation is. Numbers and names; policy makes every comparison.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::grant::Protection;
+use crate::names::*;
+use crate::operators::Trust;
+
+/// `config/orc.yaml` as checked values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Version of the file's form, 1.
+    pub version: u32,
+    /// Whom the socket believes.
+    pub trust: Trust,
+    /// The role group whose members may activate rules, freeze and lift freezes.
+    pub admin_group: GroupName,
+    /// Executions that run at the same time.
+    #[serde(default = "two")]
+    pub concurrent_executions: u32,
+    /// Launches.
+    #[serde(default)]
+    pub launch: LaunchSettings,
+    /// Retention of denied attempts and other bounds.
+    #[serde(default)]
+    pub limits: HostLimits,
+}
+
+const fn two() -> u32 {
+    2
+}
+
+/// How processes are launched on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchSettings {
+    /// Protections that root makes unenforceable and that this installation accepts to go without when ORC runs as root.
+    #[serde(default)]
+    pub accept_root: BTreeSet<Protection>,
+    /// More environment variables, by name, that launched commands may inherit beside the built-in few (`PATH`, `LANG`, ...).
+    #[serde(default)]
+    pub env: BTreeSet<String>,
+    /// More directories, absolute, that every launched command may read and execute: toolchains outside `/usr`.
+    #[serde(default)]
+    pub toolchains: BTreeSet<String>,
+}
+
+/// Bounds of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostLimits {
+    /// Open plans (planned, awaiting approval or approved) that one operator may have.
+    pub open_plans_per_operator: u32,
+    /// The largest request that the socket takes, in bytes.
+    pub request_bytes: u64,
+    /// Guest calls at the same time.
+    pub guest_calls: u32,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self { open_plans_per_operator: 100, request_bytes: 1024 * 1024, guest_calls: 64 }
+    }
+}

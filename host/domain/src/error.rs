@@ -161,6 +161,8 @@ error_codes! {
     OutputInvalid = "output-invalid": Failed,
     /// The execution failed.
     ExecutionFailed = "execution-failed": Failed,
+    /// The execution waits for what its paused reason names.
+    ExecutionPaused = "execution-paused": Unavailable,
     /// The execution was cancelled.
     ExecutionCancelled = "execution-cancelled": Cancelled,
     /// A workspace could not be made, captured or compared.

@@ -32,6 +32,7 @@ pub mod states;
 pub mod time;
 pub mod untrusted;
 pub mod verdict;
+pub mod wire;
 
 pub use canonical::{Digest, canonical_json};
 pub use error::{ErrorCode, ErrorKind, OrcError};

@@ -199,7 +199,7 @@ word_enum! {
     }
 }
 
-/// Bounds of one call. Defaults by kind stand in the guests room.
+/// Bounds of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuestLimits {
@@ -217,6 +217,19 @@ pub struct GuestLimits {
     pub input_bytes: u64,
     /// Log text, in bytes; more is dropped and counted.
     pub log_bytes: u64,
+}
+
+impl GuestLimits {
+    /// The bounds of every call of this kind.
+    pub const fn for_kind(kind: GuestKind) -> Self {
+        const MIB: u64 = 1024 * 1024;
+        let (fuel, wall_ms, memory_bytes, output_bytes) = match kind {
+            GuestKind::Gate => (500_000_000, 250, 64 * MIB, MIB),
+            GuestKind::Hook => (1_000_000_000, 2_000, 64 * MIB, MIB),
+            GuestKind::Validator => (2_000_000_000, 1_000, 128 * MIB, 4 * MIB),
+        };
+        Self { fuel, wall_ms, memory_bytes, table_elements: 20_000, output_bytes, input_bytes: 256 * 1024, log_bytes: 16 * 1024 }
+    }
 }
 
 /// A guest bound to a place in a phase, as pinned in a plan.

@@ -135,17 +135,24 @@ pub const GENESIS: Digest = Digest::from_bytes([0; 32]);
 /// # Errors
 /// When actor, subject or body have no JSON form.
 pub fn event_hash(prev: &Digest, seq: u64, at: Timestamp, event: &NewEvent) -> Result<Digest, serde_json::Error> {
+    let actor = crate::canonical_json(&event.actor)?;
+    let subject = crate::canonical_json(&event.subject)?;
+    let body = Digest::of_canonical(&event.body)?;
+    Ok(stored_event_hash(prev, seq, at, [event.kind.as_str().as_bytes(), &actor, &subject], &body))
+}
+
+/// [`event_hash`] from what is stored: `fields` are kind, actor and subject as the bytes that were hashed. Whoever verifies old events
+/// need not know their kinds, and no reading and writing of numbers stands between the bytes and their hash.
+pub fn stored_event_hash(prev: &Digest, seq: u64, at: Timestamp, fields: [&[u8]; 3], body: &Digest) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(b"orc.audit.v1");
     hasher.update(prev.as_bytes());
     hasher.update(seq.to_be_bytes());
     hasher.update(at.0.to_be_bytes());
-    let actor = crate::canonical_json(&event.actor)?;
-    let subject = crate::canonical_json(&event.subject)?;
-    for field in [event.kind.as_str().as_bytes(), &actor, &subject] {
+    for field in fields {
         hasher.update((field.len() as u64).to_be_bytes());
         hasher.update(field);
     }
-    hasher.update(Digest::of_canonical(&event.body)?.as_bytes());
-    Ok(Digest::from_bytes(hasher.finalize().into()))
+    hasher.update(body.as_bytes());
+    Digest::from_bytes(hasher.finalize().into())
 }

@@ -222,6 +222,8 @@ pub struct LaunchReport {
     pub missing: BTreeMap<Protection, String>,
     /// Whether no process of the launch was left, as counted by the supervisor after the kill.
     pub proved_dead: bool,
+    /// Processes that outlived the program and were killed.
+    pub left_over: u64,
     /// CPU time of the whole tree, in milliseconds, where known.
     pub cpu_ms: u64,
     /// Largest resident set of one process, in KiB, where known.

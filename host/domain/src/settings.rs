@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::grant::Protection;
+use crate::ids::InstallationId;
 use crate::names::*;
 use crate::operators::Trust;
 
@@ -14,6 +15,8 @@ use crate::operators::Trust;
 pub struct Settings {
     /// Version of the file's form, 1.
     pub version: u32,
+    /// The installation that this root is of: its database names the same one, and refuses a root of another.
+    pub installation: InstallationId,
     /// Whom the socket believes.
     pub trust: Trust,
     /// The role group whose members may activate rules, freeze and lift freezes.

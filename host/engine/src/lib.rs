@@ -1,29 +1,43 @@
-//! placeholder of the engine; see the plan in the session
-use orc_domain::OrcError;
-use orc_domain::api::Envelope;
+//! The engine: a method per intent over plain requests and answers, the phase loop, read models. The single state authority.
+//!
+//! **Belongs here:** what has to happen in which order and in which transaction; identifying ([`identify`]) and authorising ([`authorise`])
+//! who acts; building the plan document and comparing it with the world; driving executions; putting read models together.
+//!
+//! **Never belongs here:** printing, the environment, a clock or randomness of its own, SQL, Rhai, wasmtime, a process, a rule about risk or
+//! approval (policy says those), words for one channel only.
+//!
+//! **Key types:** [`Engine`], opened on [`EngineParts`]; [`Peer`], who the kernel says is at the other end; [`Permit`], which only
+//! [`authorise`] makes.
+//!
+//! **Pitfalls:** policy is asked outside of transactions, with counts that are read again inside; if they differ, ask again. Everything that a
+//! vote or a run rests on is read again in the transaction that acts on it. A closure given to `write` must not call the store.
 
-/// Who is at the other end, as the kernel says.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// The unix user id.
-    pub uid: u32,
-    /// The unix user name, where it has one.
-    pub user: Option<String>,
-    /// Whether that user owns the state directory (or is root).
-    pub owns_state: bool,
-    /// The process id.
-    pub pid: Option<u32>,
-}
+mod authority;
+mod command;
+mod control;
+mod decide;
+mod dispatch;
+mod document;
+mod drive;
+mod engine;
+mod execute;
+mod facts;
+mod guest_step;
+mod identity;
+mod keys;
+mod launch_step;
+mod next;
+mod once;
+mod phase;
+mod plan;
+mod read;
+mod rules;
+mod run;
+mod views;
+mod vote;
 
-/// The one engine.
-pub struct Engine {}
-
-impl Engine {
-    /// Answers an envelope: the one entry point of server and in-process client.
-    ///
-    /// # Errors
-    /// Whatever the intent refuses.
-    pub async fn handle(&self, _peer: &Peer, _envelope: Envelope) -> Result<serde_json::Value, OrcError> {
-        Err(OrcError::new(orc_domain::ErrorCode::Internal, "not wired yet"))
-    }
-}
+pub use authority::{Act, Permit, VoteCase, authorise};
+pub use document::{Machine, command_grant};
+pub use engine::{Engine, EngineParts};
+pub use identity::{Peer, identify};
+pub use keys::{KeyError, Keys};

@@ -1,0 +1,303 @@
+//! From a request and the active rules to a plan document: every name resolved to the value behind it. Made at planning, and again at
+//! run, where any difference means that the world moved under the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orc_domain::contract::{PhaseContract, Pipeline};
+use orc_domain::decision::Requirement;
+use orc_domain::grant::{Access, DirGrant, LaunchGrant, Network, Protection, ResourceLimits};
+use orc_domain::plan::*;
+use orc_domain::project::{Argv, ProjectEntry};
+use orc_domain::risk::{CommandFamily, RiskAssessment};
+use orc_domain::*;
+
+use crate::rules::ActiveRules;
+
+/// Stands in a grant for the directory that a launch works in; known when it is made.
+pub(crate) const WORKSPACE: &str = "$WORKSPACE";
+/// Stands in a grant for a private directory that is gone after the phase: home and temporary files.
+pub(crate) const SCRATCH: &str = "$SCRATCH";
+
+/// The flag that `--no-verify` sets.
+pub(crate) const NO_VERIFY: &str = "no_verify";
+
+/// What this machine gives every launch: system directories and the environment's base. Part of plans, so that a change is seen.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// Read and execute: programs and libraries of the system.
+    pub system: Vec<DirGrant>,
+    /// The environment that every launch starts from.
+    pub env: BTreeMap<String, String>,
+    /// The variables of ORC's own environment that `launch.env` of `orc.yaml` may name.
+    pub inherited: BTreeMap<String, String>,
+    /// Whether ORC runs as root, for whom some protections cannot be enforced: `launch.accept_root` of `orc.yaml` names those to go without.
+    pub as_root: bool,
+}
+
+/// What is to be planned: the request with its names resolved, as far as they do not depend on policy.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) workflow: WorkflowId,
+    pub(crate) revision: u32,
+    pub(crate) requesters: Vec<OperatorName>,
+    pub(crate) project: ProjectName,
+    pub(crate) family: CommandFamily,
+    pub(crate) action: ActionName,
+    pub(crate) argv: Argv,
+    pub(crate) declared: BTreeSet<FlagName>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) pipeline: Option<PipelineName>,
+    pub(crate) no_verify: bool,
+}
+
+impl Subject {
+    /// The request that a plan document answered, for making that plan again. Flags that the host found out count as declared: they only rise.
+    ///
+    /// # Errors
+    /// `worker-unavailable` for an agent's task.
+    pub(crate) fn of(planned: &PlanDocument) -> Result<Self, OrcError> {
+        let PlannedIntent::Command { argv } = &planned.intent else {
+            return Err(OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands only"));
+        };
+        let declared = planned.flags.iter().filter(|(flag, set)| **set && flag.as_str() != NO_VERIFY).map(|(flag, _)| flag.clone());
+        Ok(Self {
+            workflow: planned.workflow.clone(),
+            revision: planned.revision,
+            requesters: planned.requesters.clone(),
+            project: planned.project.clone(),
+            family: planned.family,
+            action: planned.action.clone(),
+            argv: argv.clone(),
+            declared: declared.collect(),
+            metadata: planned.metadata.clone(),
+            pipeline: Some(planned.pipeline.clone()),
+            no_verify: planned.flags.get(NO_VERIFY).copied().unwrap_or(false),
+        })
+    }
+}
+
+/// The names of a [`Subject`] looked up in the active rules.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved<'a> {
+    pub(crate) entry: &'a ProjectEntry,
+    pub(crate) pipeline_name: PipelineName,
+    pub(crate) phases: Vec<(&'a PhaseName, &'a PhaseContract)>,
+    pub(crate) flags: BTreeMap<FlagName, bool>,
+}
+
+/// Looks up project, family, pipeline, phases and flags.
+pub(crate) fn resolve<'a>(rules: &'a ActiveRules, subject: &Subject) -> Result<Resolved<'a>, OrcError> {
+    let entry = project(rules, &subject.project)?;
+    if !entry.families.contains(&subject.family) {
+        let allowed: Vec<&str> = entry.families.iter().map(|family| family.as_str()).collect();
+        return Err(OrcError::new(ErrorCode::FamilyNotAllowed, format!("the project {} does not allow the family {}", subject.project, subject.family))
+            .hint(format!("it allows {}; families stand in config/projects.registry.yaml", allowed.join(", "))));
+    }
+    let (pipeline_name, pipeline) = pipeline(rules, subject)?;
+    let phases = pipeline.phases.iter().filter(|name| !pipeline.on_request.contains(*name));
+    let phases = phases.map(|name| contract(rules, name).map(|contract| (name, contract))).collect::<Result<_, _>>()?;
+    let flags = flags(rules, subject)?;
+    Ok(Resolved { entry, pipeline_name, phases, flags })
+}
+
+pub(crate) fn project<'a>(rules: &'a ActiveRules, name: &ProjectName) -> Result<&'a ProjectEntry, OrcError> {
+    let projects = &rules.checked.registry.projects;
+    projects.get(name).ok_or_else(|| {
+        let known: Vec<&str> = projects.keys().map(ProjectName::as_str).collect();
+        let hint = if known.is_empty() {
+            "no project is registered yet: `orcctl project add PATH`".to_owned()
+        } else {
+            format!("registered: {}; add one with `orcctl project add PATH`", known.join(", "))
+        };
+        OrcError::new(ErrorCode::ProjectNotRegistered, format!("the project {name} is not registered")).hint(hint)
+    })
+}
+
+fn pipeline<'a>(rules: &'a ActiveRules, subject: &Subject) -> Result<(PipelineName, &'a Pipeline), OrcError> {
+    let contracts = &rules.checked.contracts;
+    let of_family = || {
+        let names = contracts.pipelines.iter().filter(|(_, pipeline)| pipeline.family == subject.family).map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let name = match &subject.pipeline {
+        Some(name) => name.clone(),
+        None => contracts.default_pipeline(subject.family).cloned().ok_or_else(|| {
+            OrcError::new(ErrorCode::PipelineNotAllowed, format!("no pipeline serves the family {}", subject.family))
+                .hint("add one to config/phase-contracts.yaml")
+        })?,
+    };
+    match contracts.pipelines.get(&name) {
+        Some(pipeline) if pipeline.family == subject.family => Ok((name, pipeline)),
+        Some(pipeline) => Err(OrcError::new(ErrorCode::PipelineNotAllowed, format!("the pipeline {name} serves the family {}, not {}", pipeline.family, subject.family))
+            .hint(format!("pipelines of {}: {}", subject.family, of_family()))),
+        None => Err(OrcError::new(ErrorCode::PipelineNotAllowed, format!("there is no pipeline {name}"))
+            .hint(format!("pipelines of {}: {}", subject.family, of_family()))),
+    }
+}
+
+fn contract<'a>(rules: &'a ActiveRules, phase: &PhaseName) -> Result<&'a PhaseContract, OrcError> {
+    let found = rules.checked.contracts.phases.get(phase);
+    found.ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("the phase {phase} has no contract in config/phase-contracts.yaml")))
+}
+
+/// Flags that the operator declared and those that the host derives. Only rises: nothing here can unset one.
+fn flags(rules: &ActiveRules, subject: &Subject) -> Result<BTreeMap<FlagName, bool>, OrcError> {
+    let known = rules.policy.flags();
+    let mut flags = BTreeMap::new();
+    for flag in &subject.declared {
+        if !known.contains_key(flag) {
+            let names: Vec<&str> = known.keys().map(FlagName::as_str).collect();
+            return Err(OrcError::new(ErrorCode::UnknownFlag, format!("there is no action flag {flag}"))
+                .hint(format!("flags of policies/data/rules.yaml: {}", names.join(", "))));
+        }
+        flags.insert(flag.clone(), true);
+    }
+    if subject.no_verify
+        && let Ok(flag) = NO_VERIFY.parse()
+    {
+        flags.insert(flag, true);
+    }
+    Ok(flags)
+}
+
+/// What policy decided, as far as it is part of the plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    pub(crate) risk: RiskAssessment,
+    pub(crate) approvals: Vec<Requirement>,
+}
+
+/// The plan document.
+pub(crate) fn document(
+    rules: &ActiveRules,
+    machine: &Machine,
+    subject: &Subject,
+    resolved: &Resolved<'_>,
+    base: &BaseCommit,
+    copied: &BTreeMap<String, Digest>,
+    decided: Decided,
+) -> Result<PlanDocument, OrcError> {
+    let entry = resolved.entry;
+    let phases = resolved.phases.iter().map(|(name, contract)| planned_phase(rules, name, contract)).collect::<Result<Vec<_>, _>>()?;
+    Ok(PlanDocument {
+        schema: PLAN_SCHEMA.to_owned(),
+        orc_version: env!("CARGO_PKG_VERSION").to_owned(),
+        workflow: subject.workflow.clone(),
+        revision: subject.revision,
+        requesters: subject.requesters.clone(),
+        tenant: entry.tenant.clone(),
+        project: subject.project.clone(),
+        project_entry: entry.clone(),
+        family: subject.family,
+        action: subject.action.clone(),
+        intent: PlannedIntent::Command { argv: subject.argv.clone() },
+        flags: resolved.flags.clone(),
+        metadata: subject.metadata.clone(),
+        worker: None,
+        pipeline: resolved.pipeline_name.clone(),
+        phases,
+        launch_grants: launch_grants(rules, machine, entry),
+        prepare: entry.prepare.clone(),
+        copied: copied.clone(),
+        verify: if subject.no_verify { Vec::new() } else { entry.verify.clone() },
+        runbook: None,
+        waivers: Vec::new(),
+        memory_snapshot: None,
+        budgets: Budgets::default(),
+        risk: decided.risk,
+        approvals: decided.approvals,
+        base: base.clone(),
+        rules: RulesPin { revision: rules.revision, digest: rules.digest },
+    })
+}
+
+fn planned_phase(rules: &ActiveRules, name: &PhaseName, contract: &PhaseContract) -> Result<PlannedPhase, OrcError> {
+    let digest = |path: &String| {
+        let file = rules.file(path);
+        file.map(Digest::of).ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("phases/{path} is not part of the active rules revision")))
+    };
+    Ok(PlannedPhase {
+        phase: name.clone(),
+        contract: contract.clone(),
+        prompt: contract.prompt.as_ref().map(digest).transpose()?,
+        schema: digest(&contract.schema)?,
+        guests: rules.checked.phase_guests(contract).into_iter().map(|(_, binding)| binding).collect(),
+    })
+}
+
+/// What launches of this project get. Everything is listed: the plan shows it, the approver approves it.
+fn launch_grants(rules: &ActiveRules, machine: &Machine, entry: &ProjectEntry) -> BTreeMap<String, LaunchGrant> {
+    let grant = command_grant(&rules.checked.settings, machine, entry);
+    ["prepare", "command", "verify"].into_iter().map(|purpose| (purpose.to_owned(), grant.clone())).collect()
+}
+
+/// The grant of a project's commands: a writable workspace and scratch, the system's programs, what the entry adds.
+pub fn command_grant(settings: &settings::Settings, machine: &Machine, entry: &ProjectEntry) -> LaunchGrant {
+    let dir = |path: &String, access, role: &str| DirGrant { path: path.clone(), access, role: role.to_owned() };
+    let mut dirs = machine.system.clone();
+    dirs.extend(settings.launch.toolchains.iter().map(|path| dir(path, Access::ReadExecute, "toolchain")));
+    dirs.extend(entry.launch.read.iter().map(|path| dir(path, Access::ReadExecute, "toolchain")));
+    dirs.extend(entry.launch.write.iter().map(|path| dir(path, Access::WriteExecute, "cache")));
+    dirs.push(dir(&WORKSPACE.to_owned(), Access::WriteExecute, "workspace"));
+    dirs.push(dir(&SCRATCH.to_owned(), Access::WriteExecute, "scratch"));
+    let mut env = machine.env.clone();
+    let inherited = settings.launch.env.iter().filter_map(|name| machine.inherited.get_key_value(name));
+    env.extend(inherited.map(|(name, value)| (name.clone(), value.clone())));
+    env.extend([("HOME".to_owned(), SCRATCH.to_owned()), ("TMPDIR".to_owned(), SCRATCH.to_owned())]);
+    env.extend(entry.launch.env.clone());
+    let mut must: BTreeSet<Protection> = Protection::ALL.iter().copied().collect();
+    if entry.launch.network == Network::Full {
+        must.remove(&Protection::Tcp);
+    }
+    if machine.as_root {
+        must.retain(|protection| !settings.launch.accept_root.contains(protection));
+    }
+    LaunchGrant { dirs, env, network: entry.launch.network, limits: entry.launch.limits.clone(), must }
+}
+
+/// A planned grant with its stand-ins replaced, for one launch; the contract's bounds win where they are tighter or alone.
+pub(crate) fn expand(grant: &LaunchGrant, workspace: &str, scratch: &str, contract: &PhaseContract) -> LaunchGrant {
+    let place = |text: &String| match text.as_str() {
+        WORKSPACE => workspace.to_owned(),
+        SCRATCH => scratch.to_owned(),
+        other => other.to_owned(),
+    };
+    let mut out = grant.clone();
+    for dir in &mut out.dirs {
+        dir.path = place(&dir.path);
+    }
+    out.env = grant.env.iter().map(|(name, value)| (name.clone(), place(value))).collect();
+    let timeout = ResourceLimits { wall_s: Some(contract.timeout_s), ..ResourceLimits::default() };
+    out.limits = tighter(&tighter(&grant.limits, &contract.limits), &timeout);
+    out
+}
+
+fn tighter(a: &ResourceLimits, b: &ResourceLimits) -> ResourceLimits {
+    let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+    ResourceLimits {
+        wall_s: least(a.wall_s, b.wall_s),
+        grace_s: least(a.grace_s, b.grace_s),
+        cpu_s: least(a.cpu_s, b.cpu_s),
+        memory_mib: least(a.memory_mib, b.memory_mib),
+        processes: least(a.processes, b.processes),
+        open_files: least(a.open_files, b.open_files),
+        file_mib: least(a.file_mib, b.file_mib),
+        output_bytes: least(a.output_bytes, b.output_bytes),
+    }
+}
+
+/// What moved under a plan: differences of everything that a plan pins, the decision and the rules revision left out, because those are
+/// compared by strictness.
+pub(crate) fn drift(planned: &PlanDocument, now: &PlanDocument) -> Result<Vec<PlanDifference>, OrcError> {
+    let value = |document: &PlanDocument| {
+        let mut value = serde_json::to_value(document)?;
+        if let Some(map) = value.as_object_mut() {
+            for key in ["risk", "approvals", "rules"] {
+                map.remove(key);
+            }
+        }
+        Ok::<_, serde_json::Error>(value)
+    };
+    let compared = value(planned).and_then(|planned| Ok(differences(&planned, &value(now)?)));
+    compared.map_err(|error| OrcError::from_source(ErrorCode::Internal, "a plan document has no JSON form", &error))
+}

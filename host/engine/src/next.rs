@@ -1,0 +1,111 @@
+//! The next safe step of every answer: commands that are ready to paste. They carry ids, never text of a worker or a repository.
+
+use orc_domain::api::*;
+use orc_domain::states::{ApprovalRequestState, ExecutionState, WorkflowState};
+
+fn step(command: String, why: &str) -> NextStep {
+    NextStep { command, why: why.to_owned() }
+}
+
+/// After anything about one workflow.
+pub(crate) fn for_workflow(workflow: &WorkflowSummary, requests: &[ApprovalRequestView], execution: Option<&ExecutionView>) -> Vec<NextStep> {
+    let id = &workflow.id;
+    match workflow.state {
+        WorkflowState::Planned => vec![step(format!("orcctl status {id}"), "see what it waits for")],
+        WorkflowState::AwaitingApproval => waiting(requests),
+        WorkflowState::Approved => vec![step(format!("orcctl run {id}"), "run exactly this plan")],
+        WorkflowState::Stale => vec![
+            step(format!("orcctl explain {id}"), "see what moved under the plan"),
+            step(format!("orcctl replan {id}"), "plan it again under the rules in force"),
+        ],
+        WorkflowState::Rejected | WorkflowState::Expired => vec![
+            step(format!("orcctl explain {id}"), "see why"),
+            step(format!("orcctl replan {id}"), "plan it again and ask again"),
+        ],
+        WorkflowState::Withdrawn => vec![step(format!("orcctl audit {id}"), "see its history")],
+        WorkflowState::Executing => executing(workflow, execution),
+        WorkflowState::Completed => vec![
+            step(format!("orcctl phases {id}"), "see outputs and gates"),
+            step(format!("orcctl audit {id}"), "see who did what and when"),
+        ],
+        WorkflowState::Failed | WorkflowState::Cancelled => vec![
+            step(format!("orcctl explain {id}"), "see why"),
+            step(format!("orcctl phases {id}"), "see outputs and gates"),
+            step(format!("orcctl replan {id}"), "plan it again"),
+        ],
+    }
+}
+
+fn waiting(requests: &[ApprovalRequestView]) -> Vec<NextStep> {
+    let pending = requests.iter().filter(|request| request.state == ApprovalRequestState::Pending);
+    let mut steps: Vec<NextStep> = pending
+        .map(|request| {
+            let who: Vec<&str> = request.eligible.iter().map(|name| name.as_str()).collect();
+            let why = match who.as_slice() {
+                [] => format!("nobody of {} can vote: see `orcctl explain`", request.group),
+                names => format!("{} votes for {}", names.join(" or "), request.group),
+            };
+            NextStep { command: format!("orcctl approve {}", request.id), why }
+        })
+        .collect();
+    steps.extend(requests.first().map(|request| step(format!("orcctl explain {}", request.workflow), "see why they are asked")));
+    steps
+}
+
+fn executing(workflow: &WorkflowSummary, execution: Option<&ExecutionView>) -> Vec<NextStep> {
+    let id = &workflow.id;
+    let mut steps = vec![step(format!("orcctl phases {id}"), "see how far it is")];
+    match execution.map(|execution| execution.state) {
+        Some(ExecutionState::Queued) => steps.push(step("orcctl serve".to_owned(), "drive queued executions, where no host runs yet")),
+        Some(ExecutionState::Interrupted) => steps.push(step(format!("orcctl explain {id}"), "see why it was not started again")),
+        _ => {}
+    }
+    steps.push(step(format!("orcctl cancel {id}"), "stop it"));
+    steps
+}
+
+/// After a look at the rules.
+pub(crate) fn after_rules(status: &RulesStatus) -> Vec<NextStep> {
+    match &status.candidate {
+        None => Vec::new(),
+        Some(candidate) if !candidate.problems.is_empty() => {
+            vec![step("orcctl config check".to_owned(), "see every problem with its place"), step("orcctl policy test".to_owned(), "see which case fails")]
+        }
+        Some(candidate) => {
+            let digest = candidate.digest.map(|digest| format!(" --digest {digest}")).unwrap_or_default();
+            let why = match &candidate.proposed_by {
+                Some(_) => "a second admin puts it into force",
+                None => "an admin agrees to it; a second one puts it into force",
+            };
+            vec![step(format!("orcctl rules activate{digest}"), why)]
+        }
+    }
+}
+
+/// After the overview.
+pub(crate) fn after_overview(overview: &Overview) -> Vec<NextStep> {
+    let mut steps = Vec::new();
+    if !overview.waiting.is_empty() {
+        steps.push(step("orcctl approvals".to_owned(), "see what waits for your vote"));
+    }
+    steps.extend(overview.ready.first().map(|workflow| step(format!("orcctl run {}", workflow.id), "run what is approved")));
+    steps.extend(overview.failed.first().map(|failed| step(format!("orcctl explain {}", failed.workflow.id), "see why the last one failed")));
+    steps.extend(overview.rules.next.iter().cloned());
+    if steps.is_empty() {
+        steps.push(step("orcctl plan --help".to_owned(), "plan something"));
+    }
+    steps
+}
+
+/// After a look at freezes.
+pub(crate) fn after_freezes(freezes: &[FreezeView]) -> Vec<NextStep> {
+    let lift = |freeze: &FreezeView| {
+        let target = match &freeze.scope {
+            FreezeScope::All => "--all".to_owned(),
+            FreezeScope::Tenant { tenant } => format!("--tenant {tenant}"),
+            FreezeScope::Project { project } => format!("--project {project}"),
+        };
+        step(format!("orcctl unfreeze {target}"), "lift it")
+    };
+    freezes.iter().map(lift).collect()
+}

@@ -1,0 +1,451 @@
+//! A phase, step by step: admit → skip? → pre-hooks → pre-gates → attempt → output → validator → tree → verification on a fresh checkout →
+//! post-gates → post-hooks → persisted. Gates decide on what the host observed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orc_domain::api::BlockReason;
+use orc_domain::audit::{EventKind, NewEvent};
+use orc_domain::contract::BindingPosition;
+use orc_domain::decision::{DecisionInput, EntryPoint};
+use orc_domain::operators::Actor;
+use orc_domain::output::{CommandResult, VerifyOutput};
+use orc_domain::plan::{PlanDocument, PlannedIntent, PlannedPhase};
+use orc_domain::ports::Change;
+use orc_domain::states::{ExecutionEvent, PausedReason, PhaseRunEvent, PhaseRunState};
+use orc_domain::*;
+use orc_store::PhaseRunRow;
+use orc_workspace::Workspace;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, blocking, to_json};
+use crate::facts::{About, counts, input};
+use crate::plan::subject_of;
+
+/// How often a phase that waits for a freeze to end looks again, beside being woken by every write.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The largest diff that guests are given.
+const MAX_DIFF: usize = 32 * 1024 * 1024;
+/// Characters of a command's output that its result keeps.
+pub(crate) const OUTPUT_TAIL: usize = 4000;
+
+/// How a phase ended.
+pub(crate) enum PhaseEnd {
+    Completed,
+    Skipped,
+    /// Blocked or failed: its reasons are stored.
+    Failed,
+    /// Cancelled, or this process stops. Nothing of it is left.
+    Stopped,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Passed(Outcome),
+    Blocked(Outcome, Vec<BlockReason>),
+    Stopped,
+}
+
+/// What an attempt left.
+#[derive(Default)]
+struct Outcome {
+    tree: Option<String>,
+    output: Option<Value>,
+}
+
+/// What guests of an attempt are shown.
+#[derive(Default)]
+pub(crate) struct Observed {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) commands: Vec<CommandResult>,
+    pub(crate) diff: Vec<u8>,
+    pub(crate) output: Option<Value>,
+}
+
+/// A phase of an execution.
+pub(crate) struct Phase<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) execution: ExecutionId,
+    pub(crate) document: &'a Arc<PlanDocument>,
+    pub(crate) planned: &'a PlannedPhase,
+    pub(crate) run: PhaseRunId,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+impl Phase<'_> {
+    /// Runs the phase from where its row stands.
+    pub(crate) async fn run(&self, row: PhaseRunRow) -> Result<PhaseEnd, OrcError> {
+        if !self.wait_for_freezes().await? {
+            return Ok(PhaseEnd::Stopped);
+        }
+        self.admit().await?;
+        if row.state == PhaseRunState::Pending && self.skipped().await? {
+            return Ok(PhaseEnd::Skipped);
+        }
+        let mut attempt = self.begin(&row).await?;
+        loop {
+            match self.attempt(attempt).await? {
+                Attempt::Passed(outcome) => {
+                    self.persist(outcome, Vec::new(), PhaseRunEvent::Completed).await?;
+                    return Ok(PhaseEnd::Completed);
+                }
+                Attempt::Blocked(_, reasons) if attempt < row.attempts => {
+                    self.step(attempt, "attempt_blocked", json!({ "reasons": reasons })).await?;
+                    attempt = self.again(reasons).await?;
+                }
+                Attempt::Blocked(outcome, reasons) => {
+                    self.persist(outcome, reasons, PhaseRunEvent::Blocked).await?;
+                    return Ok(PhaseEnd::Failed);
+                }
+                Attempt::Stopped => return Ok(PhaseEnd::Stopped),
+            }
+        }
+    }
+
+    /// An error of the work is the phase's reason, not the host's end.
+    pub(crate) async fn give_up(&self, error: OrcError) -> Result<PhaseEnd, OrcError> {
+        if self.stop.is_cancelled() {
+            return Ok(PhaseEnd::Stopped);
+        }
+        let mut reasons = vec![BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: error.hint.map(Untrusted::from) }];
+        let causes = error.causes.into_iter().map(|cause| BlockReason { code: error.code.to_string(), message: Untrusted::from(cause), fix: None });
+        reasons.extend(causes);
+        let rules = error.reasons.into_iter().map(|reason| BlockReason {
+            code: reason.code.to_string(),
+            message: Untrusted::from(reason.message),
+            fix: reason.remedy.map(Untrusted::from),
+        });
+        reasons.extend(rules);
+        self.persist(Outcome::default(), reasons, PhaseRunEvent::Failed).await?;
+        Ok(PhaseEnd::Failed)
+    }
+
+    /// Waits while a freeze covers the project. Returns whether to go on.
+    async fn wait_for_freezes(&self) -> Result<bool, OrcError> {
+        let mut paused = false;
+        loop {
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
+            let woken = self.engine.changed.notified();
+            let (tenant, project) = (self.document.tenant.clone(), self.document.project.clone());
+            let frozen = self.engine.read(move |tx| Ok(tx.freezes_of(&tenant, &project)?.first().map(|freeze| freeze.id.clone()))).await?;
+            match frozen {
+                Some(freeze) if !paused => {
+                    self.pause(freeze).await?;
+                    paused = true;
+                }
+                None if paused => {
+                    let id = self.execution.clone();
+                    self.engine.write(move |tx| Ok(tx.apply_execution(&id, ExecutionEvent::Resumed, &Actor::System, json!({}))?)).await?;
+                    return Ok(true);
+                }
+                None => return Ok(true),
+                Some(_) => {}
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = woken => {}
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn pause(&self, freeze: FreezeId) -> Result<(), OrcError> {
+        let id = self.execution.clone();
+        self.engine
+            .write(move |tx| {
+                tx.pause_execution(&id, PausedReason::Freeze, &Actor::System, json!({ "freeze": freeze }))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// What policy is told about this phase, under the rules in force now.
+    async fn question(&self, rules: &crate::rules::ActiveRules) -> Result<DecisionInput, OrcError> {
+        let document = self.document;
+        let (tenant, project, workflow, now) = (document.tenant.clone(), document.project.clone(), document.workflow.clone(), self.engine.now());
+        let counted = self.engine.read(move |tx| counts(tx, &tenant, &project, now, Some(&workflow))).await?;
+        let mut question = input(rules, &About::of(document), &counted, now);
+        question.phase = Some(self.planned.phase.clone());
+        question.approved_risk = Some(document.risk.class);
+        Ok(question)
+    }
+
+    /// Asks policy about this phase; stored, and an error where it denies.
+    pub(crate) async fn ask(&self, entry: EntryPoint, more: impl FnOnce(&mut DecisionInput)) -> Result<orc_domain::decision::Decision, OrcError> {
+        let rules = self.engine.active_rules().await?;
+        let mut question = self.question(&rules).await?;
+        more(&mut question);
+        let answer = self.engine.decide(&rules, entry, question).await?;
+        let (denial, decision) = (answer.denial(), answer.decision.clone());
+        let workflow = self.document.workflow.clone();
+        self.engine.write(move |tx| Ok(tx.insert_decision(&answer.stored(Some(&workflow), tx.now()))?)).await?;
+        denial.map_or(Ok(decision), Err)
+    }
+
+    async fn admit(&self) -> Result<(), OrcError> {
+        self.ask(EntryPoint::Admit, |_| {}).await.map(|_| ())
+    }
+
+    async fn skipped(&self) -> Result<bool, OrcError> {
+        if !self.planned.contract.skippable {
+            return Ok(false);
+        }
+        let decision = self.ask(EntryPoint::Skip, |_| {}).await?;
+        if decision.grants.is_empty() {
+            return Ok(false);
+        }
+        let run = self.run.clone();
+        let why = json!({ "reasons": decision.grants });
+        self.engine.write(move |tx| Ok(tx.apply_phase_run(&run, PhaseRunEvent::Skipped, &Actor::System, why)?)).await?;
+        Ok(true)
+    }
+
+    /// The first attempt, or a further one after an interruption. Returns its number.
+    async fn begin(&self, row: &PhaseRunRow) -> Result<u32, OrcError> {
+        let (run, state) = (self.run.clone(), row.state);
+        self.engine
+            .write(move |tx| {
+                match state {
+                    PhaseRunState::Pending => tx.apply_phase_run(&run, PhaseRunEvent::Started, &Actor::System, json!({}))?,
+                    _ => {
+                        tx.apply_phase_run(&run, PhaseRunEvent::Resumed, &Actor::System, json!({}))?;
+                        tx.apply_phase_run(&run, PhaseRunEvent::AttemptStarted, &Actor::System, json!({}))?
+                    }
+                };
+                Ok(tx.phase_run(&run)?.attempt)
+            })
+            .await
+    }
+
+    async fn again(&self, reasons: Vec<BlockReason>) -> Result<u32, OrcError> {
+        let run = self.run.clone();
+        self.engine
+            .write(move |tx| {
+                tx.apply_phase_run(&run, PhaseRunEvent::AttemptStarted, &Actor::System, json!({ "after": reasons }))?;
+                Ok(tx.phase_run(&run)?.attempt)
+            })
+            .await
+    }
+
+    /// One numbered try, in directories of its own that are gone afterwards.
+    async fn attempt(&self, attempt: u32) -> Result<Attempt, OrcError> {
+        let scratch = self.scratch(attempt).await?;
+        let done = self.try_command(attempt, &scratch).await;
+        let removed = scratch.clone();
+        if let Err(error) = blocking(move || remove_tree(&removed)).await {
+            tracing::warn!(execution = %self.execution, %error, "a scratch directory could not be removed");
+        }
+        done
+    }
+
+    async fn try_command(&self, attempt: u32, scratch: &Path) -> Result<Attempt, OrcError> {
+        self.step(attempt, "checkout", json!({ "commit": self.document.base.commit })).await?;
+        let workspace = self.checkout(&format!("{}-{attempt}", self.planned.phase)).await?;
+        let mut seen = Observed::default();
+        let before = self.engine.workspaces.capture(&workspace).await?;
+        seen.changes = self.changes(&before.tree).await?;
+        self.step(attempt, "pre_hooks", json!({})).await?;
+        self.hooks(attempt, BindingPosition::PreHook, &seen).await?;
+        self.step(attempt, "pre_gates", json!({})).await?;
+        let reasons = self.gates(attempt, BindingPosition::PreGate, &seen).await?;
+        if !reasons.is_empty() {
+            return Ok(Attempt::Blocked(Outcome::default(), reasons));
+        }
+        self.step(attempt, "attempt", json!({})).await?;
+        let Some(mut reasons) = self.planned_command(attempt, &workspace, scratch, &mut seen).await? else { return Ok(Attempt::Stopped) };
+        self.step(attempt, "capture", json!({})).await?;
+        let captured = self.engine.workspaces.capture(&workspace).await?;
+        reasons.extend(captured.refused.iter().map(refused));
+        seen.changes = self.changes(&captured.tree).await?;
+        seen.diff = self.engine.workspaces.diff(&self.document.project, &self.document.base.commit, &captured.tree, MAX_DIFF).await?.bytes;
+        if reasons.is_empty() {
+            self.step(attempt, "verification", json!({ "tree": captured.tree })).await?;
+            let Some(more) = self.verification(attempt, &workspace, &captured.tree, scratch, &mut seen).await? else { return Ok(Attempt::Stopped) };
+            reasons.extend(more);
+        }
+        let outcome = Outcome { tree: Some(captured.tree), output: self.output(&seen)? };
+        seen.output.clone_from(&outcome.output);
+        self.judge(attempt, outcome, seen, reasons).await
+    }
+
+    /// Schema, validator, post-gates and post-hooks. Gates are asked even where a command failed: their findings are what helps.
+    async fn judge(&self, attempt: u32, outcome: Outcome, seen: Observed, mut reasons: Vec<BlockReason>) -> Result<Attempt, OrcError> {
+        if let Some(output) = &outcome.output {
+            self.step(attempt, "validation", json!({})).await?;
+            reasons.extend(self.matches_schema(output).await?);
+            reasons.extend(self.validate(attempt, &seen).await?);
+        }
+        self.step(attempt, "post_gates", json!({})).await?;
+        let blocked = self.gates(attempt, BindingPosition::PostGate, &seen).await?;
+        reasons.extend(blocked);
+        if !reasons.is_empty() {
+            return Ok(Attempt::Blocked(outcome, reasons));
+        }
+        self.step(attempt, "post_hooks", json!({})).await?;
+        self.hooks(attempt, BindingPosition::PostHook, &seen).await?;
+        Ok(Attempt::Passed(outcome))
+    }
+
+    async fn changes(&self, tree: &str) -> Result<Vec<Change>, OrcError> {
+        Ok(self.engine.workspaces.changes(&self.document.project, &self.document.base.commit, tree).await?)
+    }
+
+    /// A checkout of the planned commit with the project's copied files, which must be those of the plan.
+    async fn checkout(&self, name: &str) -> Result<Workspace, OrcError> {
+        let root = Path::new(&self.document.project_entry.root);
+        let workspace = self.engine.workspaces.checkout(&self.document.project, root, &self.document.base.commit, name, &self.execution).await?;
+        self.copy(&workspace).await?;
+        Ok(workspace)
+    }
+
+    async fn copy(&self, workspace: &Workspace) -> Result<(), OrcError> {
+        let entry = &self.document.project_entry;
+        let copied = self.engine.workspaces.copy_files(workspace, Path::new(&entry.root), &entry.copy).await?;
+        match self.document.copied.iter().find(|(path, digest)| copied.get(*path) != Some(*digest)) {
+            None => Ok(()),
+            Some((path, _)) => Err(OrcError::new(ErrorCode::PlanStale, format!("the copied file `{}` changed since it was planned", Untrusted::new(path.as_str()).for_line(120)))),
+        }
+    }
+
+    /// Prepare commands, then the planned one. `None`: stopped.
+    async fn planned_command(&self, attempt: u32, workspace: &Workspace, scratch: &Path, seen: &mut Observed) -> Result<Option<Vec<BlockReason>>, OrcError> {
+        for argv in &self.document.prepare {
+            match self.launch(attempt, "prepare", argv, &workspace.path, scratch).await? {
+                None => return Ok(None),
+                Some(result) if !result.end.success() => return Ok(Some(vec![failed("prepare", &result)])),
+                Some(_) => {}
+            }
+        }
+        let PlannedIntent::Command { argv } = &self.document.intent else {
+            return Err(OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands only"));
+        };
+        let Some(result) = self.launch(attempt, "command", argv, &workspace.path, scratch).await? else { return Ok(None) };
+        let reasons = if result.end.success() { Vec::new() } else { vec![failed("the planned command", &result)] };
+        seen.commands.push(result);
+        Ok(Some(reasons))
+    }
+
+    /// The project's verify commands, on a fresh checkout of the captured tree. `None`: stopped.
+    async fn verification(
+        &self,
+        attempt: u32,
+        captured_from: &Workspace,
+        tree: &str,
+        scratch: &Path,
+        seen: &mut Observed,
+    ) -> Result<Option<Vec<BlockReason>>, OrcError> {
+        if self.document.verify.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let name = format!("{}-{attempt}-verify", self.planned.phase);
+        let fresh = self.engine.workspaces.checkout_tree(captured_from, tree, &name, &self.execution).await?;
+        self.copy(&fresh).await?;
+        let prepare = self.document.prepare.iter().map(|argv| ("prepare", argv));
+        let verify = self.document.verify.iter().map(|argv| ("verify", argv));
+        for (purpose, argv) in prepare.chain(verify) {
+            let Some(result) = self.launch(attempt, purpose, argv, &fresh.path, scratch).await? else { return Ok(None) };
+            let reason = (!result.end.success()).then(|| failed(purpose, &result));
+            if purpose == "verify" {
+                seen.commands.push(result);
+            }
+            if let Some(reason) = reason {
+                return Ok(Some(vec![reason]));
+            }
+        }
+        Ok(Some(Vec::new()))
+    }
+
+    /// The structured output, made by the host from what it observed.
+    fn output(&self, seen: &Observed) -> Result<Option<Value>, OrcError> {
+        let Some((command, verified)) = seen.commands.split_first() else { return Ok(None) };
+        let output = VerifyOutput {
+            command_result: command.clone(),
+            verification_results: verified.to_vec(),
+            files_modified: seen.changes.iter().map(|change| change.path.clone()).collect(),
+        };
+        to_json(&output).map(Some)
+    }
+
+    /// The output against its schema, as pinned.
+    async fn matches_schema(&self, output: &Value) -> Result<Vec<BlockReason>, OrcError> {
+        let (digest, output) = (self.planned.schema, output.clone());
+        let bytes = self.engine.read(move |tx| Ok(tx.blob(&digest)?.bytes)).await?;
+        let schema: Value = serde_json::from_slice(&bytes).map_err(|error| crate::engine::internal("a pinned schema is no JSON", &error))?;
+        blocking(move || {
+            let validator = jsonschema::validator_for(&schema).map_err(|error| OrcError::new(ErrorCode::ConfigInvalid, "a pinned schema is no JSON Schema").cause(error.to_string()))?;
+            let errors = validator.iter_errors(&output).take(20);
+            Ok(errors.map(|error| BlockReason { code: "output-invalid".to_owned(), message: Untrusted::new(format!("{}: {error}", error.instance_path())), fix: None }).collect())
+        })
+        .await
+    }
+
+    /// Writes down how the phase ended, in one transaction.
+    async fn persist(&self, outcome: Outcome, reasons: Vec<BlockReason>, event: PhaseRunEvent) -> Result<(), OrcError> {
+        let run = self.run.clone();
+        self.engine
+            .write(move |tx| {
+                if outcome.tree.is_some() {
+                    tx.set_phase_tree(&run, outcome.tree.as_deref())?;
+                }
+                if outcome.output.is_some() {
+                    tx.set_phase_output(&run, outcome.output.as_ref())?;
+                }
+                tx.set_phase_reasons(&run, &reasons)?;
+                tx.apply_phase_run(&run, event, &Actor::System, json!({ "reasons": reasons, "tree": outcome.tree }))?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Records that a step is reached: what `run` shows as progress and what a person reads after a crash.
+    pub(crate) async fn step(&self, attempt: u32, step: &'static str, detail: Value) -> Result<(), OrcError> {
+        let mut subject = subject_of(self.document);
+        subject.execution = Some(self.execution.clone());
+        let body = json!({ "phase_run": self.run, "phase": self.planned.phase, "attempt": attempt, "step": step, "detail": detail });
+        let event = NewEvent { kind: EventKind::PhaseStep, actor: Actor::System, subject, body };
+        self.engine.write(move |tx| Ok(tx.append(event).map(|_| ())?)).await
+    }
+
+    async fn scratch(&self, attempt: u32) -> Result<PathBuf, OrcError> {
+        let name = format!("{}-{attempt}", self.planned.phase);
+        let dir = self.engine.store.dir().join("scratch").join(self.execution.as_str()).join(name);
+        let made = dir.clone();
+        blocking(move || {
+            remove_tree(&made)?;
+            private_dir(&made)
+        })
+        .await?;
+        Ok(dir)
+    }
+}
+
+/// Makes a directory, and those above it, for this user alone.
+pub(crate) fn private_dir(dir: &Path) -> Result<(), OrcError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| OrcError::from_source(ErrorCode::StorageFailed, format!("{} cannot be made", dir.display()), &error))
+}
+
+fn remove_tree(dir: &Path) -> Result<(), OrcError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(OrcError::from_source(ErrorCode::StorageFailed, format!("{} cannot be removed", dir.display()), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn failed(what: &str, result: &CommandResult) -> BlockReason {
+    let command = Untrusted::new(crate::command::display(&result.argv)).for_line(200);
+    let message = Untrusted::new(format!("{what}: `{command}` ended with {}", result.end));
+    BlockReason { code: ErrorCode::CommandFailed.to_string(), message, fix: None }
+}
+
+fn refused(refused: &orc_workspace::Refused) -> BlockReason {
+    let message = Untrusted::new(format!("{} left by the command: {}", refused.path.raw(), refused.why));
+    BlockReason { code: "collection-refused".to_owned(), message, fix: None }
+}

@@ -1,0 +1,323 @@
+//! The intents `plan` and `replan`: from a request to a plan that can be approved, in one transaction with everything that belongs to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use orc_domain::api::{Plan, Planned, Replan};
+use orc_domain::audit::{EventKind, NewEvent, Subject as AuditSubject};
+use orc_domain::contract::PhaseKind;
+use orc_domain::decision::{EntryPoint, Requirement};
+use orc_domain::operators::Actor;
+use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, differences};
+use orc_domain::states::{ApprovalRequestEvent, ApprovalRequestState, WorkflowEvent};
+use orc_domain::*;
+use orc_store::{ApprovalRequestRow, NewWorkflow, Timer, WriteTx};
+use serde_json::json;
+
+use crate::authority::Act;
+use crate::command;
+use crate::decide::Answer;
+use crate::document::{Decided, Resolved, Subject, document, resolve};
+use crate::engine::{Engine, internal, to_json};
+use crate::facts::{About, Counts, counts, input};
+use crate::once::Once;
+use crate::rules::ActiveRules;
+use crate::views;
+
+/// How long a plan that needs no approval can be run. Plans that need one expire with the first request of theirs.
+const UNASKED_PLAN_S: u64 = 7 * 86_400;
+/// The timer of a plan's expiry.
+pub(crate) const PLAN_EXPIRY: &str = "plan_expiry";
+/// How often planning starts again because counts or rules moved while policy was asked.
+const TRIES: u32 = 5;
+
+const MAX_METADATA: usize = 32;
+const MAX_METADATA_VALUE: usize = 1000;
+
+/// What a plan is made of before policy is asked.
+struct Draft {
+    subject: Subject,
+    base: BaseCommit,
+    copied: BTreeMap<String, Digest>,
+    /// The document of the revision before, for a re-plan.
+    before: Option<PlanDocument>,
+}
+
+/// What goes into the transaction.
+struct Ready {
+    document: PlanDocument,
+    hash: Digest,
+    answer: Answer,
+    counts: Counts,
+    rules_revision: u64,
+    open_plans: u32,
+    actor: Actor,
+    request_ids: Vec<ApprovalRequestId>,
+}
+
+impl Engine {
+    /// The intent `plan`.
+    pub(crate) async fn plan(&self, actor: Actor, once: Once, request: Plan) -> Result<Planned, OrcError> {
+        self.scan_root().await?;
+        let rules = self.active_rules().await?;
+        let permit = self.authorise(&rules, &actor, Act::Plan)?;
+        check_metadata(&request.metadata)?;
+        let subject = Subject {
+            workflow: WorkflowId::generate(self.ids.as_ref()),
+            revision: 1,
+            requesters: vec![permit.operator],
+            project: request.project,
+            family: request.family,
+            action: request.action,
+            argv: command::parse(&request.command_text)?,
+            declared: request.flags.into_iter().collect(),
+            metadata: request.metadata,
+            pipeline: request.pipeline,
+            no_verify: request.no_verify,
+        };
+        let draft = self.draft(&rules, subject, None).await?;
+        self.make_plan(actor, once, draft).await
+    }
+
+    /// The intent `replan`: the same intent again, under the rules in force and from the branch's newest commit.
+    pub(crate) async fn replan(&self, actor: Actor, once: Once, request: Replan) -> Result<Planned, OrcError> {
+        self.scan_root().await?;
+        let rules = self.active_rules().await?;
+        let (summary, _, before) = self.read(move |tx| views::newest_plan(tx, &views::find_workflow(tx, &request.workflow)?)).await?;
+        let permit = self.authorise(&rules, &actor, Act::Steer { requesters: &summary.requesters })?;
+        // The transition is checked again where it happens; here it saves a repository's worth of work.
+        orc_domain::states::Machine::next(summary.state, WorkflowEvent::Replanned)?;
+        let mut requesters = summary.requesters;
+        if !requesters.contains(&permit.operator) {
+            requesters.push(permit.operator);
+            requesters.sort();
+        }
+        let subject = Subject { revision: summary.revision + 1, requesters, ..Subject::of(&before)? };
+        let draft = self.draft(&rules, subject, Some(before)).await?;
+        self.make_plan(actor, once, draft).await
+    }
+
+    /// Everything of the plan that does not depend on policy. Slow: asks the repository.
+    async fn draft(&self, rules: &Arc<ActiveRules>, subject: Subject, before: Option<PlanDocument>) -> Result<Draft, OrcError> {
+        let resolved = resolve(rules, &subject)?;
+        if resolved.phases.iter().any(|(_, contract)| contract.kind != PhaseKind::Command) {
+            return Err(no_worker());
+        }
+        let root = std::path::Path::new(&resolved.entry.root);
+        let base = self.workspaces.resolve(root, &resolved.entry.base).await?;
+        let copied = self.workspaces.digests(root, &resolved.entry.copy).await?;
+        Ok(Draft { subject, base, copied, before })
+    }
+
+    async fn make_plan(&self, actor: Actor, once: Once, draft: Draft) -> Result<Planned, OrcError> {
+        for _ in 0..TRIES {
+            let rules = self.active_rules().await?;
+            let resolved = resolve(&rules, &draft.subject)?;
+            let answer_and_counts = self.ask(&rules, &draft, &resolved).await?;
+            let ready = self.ready(&rules, &draft, &resolved, answer_and_counts, actor.clone())?;
+            if let Some(planned) = self.record_plan(&rules, &once, &draft, ready).await? {
+                return Ok(planned);
+            }
+        }
+        Err(OrcError::new(ErrorCode::DatabaseBusy, "quotas or rules kept changing while the plan was made").hint("try again"))
+    }
+
+    /// Asks policy; a denial is stored and becomes the error.
+    async fn ask(&self, rules: &Arc<ActiveRules>, draft: &Draft, resolved: &Resolved<'_>) -> Result<(Answer, Counts), OrcError> {
+        let now = self.now();
+        let (tenant, project) = (resolved.entry.tenant.clone(), draft.subject.project.clone());
+        let workflow = draft.subject.workflow.clone();
+        let counts = self.read(move |tx| counts(tx, &tenant, &project, now, Some(&workflow))).await?;
+        let document = input(rules, &About::planned(&draft.subject, resolved), &counts, now);
+        let answer = self.decide(rules, EntryPoint::Plan, document).await?;
+        let Some(denial) = answer.denial() else { return Ok((answer, counts)) };
+        let workflow = draft.before.as_ref().map(|before| before.workflow.clone());
+        self.write(move |tx| Ok(tx.insert_decision(&answer.stored(workflow.as_ref(), tx.now()))?)).await?;
+        Err(denial)
+    }
+
+    fn ready(&self, rules: &ActiveRules, draft: &Draft, resolved: &Resolved<'_>, asked: (Answer, Counts), actor: Actor) -> Result<Ready, OrcError> {
+        let (answer, counts) = asked;
+        let decided = Decided { risk: answer.decision.risk.clone(), approvals: answer.decision.requires.clone() };
+        let document = document(rules, &self.machine, &draft.subject, resolved, &draft.base, &draft.copied, decided)?;
+        Ok(Ready {
+            hash: document.hash().map_err(|error| internal("the plan document has no JSON form", &error))?,
+            request_ids: document.approvals.iter().map(|_| ApprovalRequestId::generate(self.ids.as_ref())).collect(),
+            document,
+            answer,
+            counts,
+            rules_revision: rules.revision,
+            open_plans: rules.checked.settings.limits.open_plans_per_operator,
+            actor,
+        })
+    }
+
+    /// `None`: what policy was told is no longer so, ask again.
+    async fn record_plan(&self, rules: &Arc<ActiveRules>, once: &Once, draft: &Draft, ready: Ready) -> Result<Option<Planned>, OrcError> {
+        let before = draft.before.as_ref().map(to_json).transpose()?;
+        let (rules, once) = (Arc::clone(rules), once.clone());
+        self.write(move |tx| {
+            let document = &ready.document;
+            let now_counts = counts(tx, &document.tenant, &document.project, tx.now(), Some(&document.workflow))?;
+            let active = tx.active_rules()?.map(|active| active.revision);
+            if now_counts != ready.counts || active != Some(ready.rules_revision) {
+                return Ok(None);
+            }
+            write_plan(tx, &ready)?;
+            let differs = match &before {
+                Some(before) => differences(before, &to_json(document)?),
+                None => Vec::new(),
+            };
+            let planned = planned(tx, &rules, &ready, differs)?;
+            once.keep(tx, &planned)?;
+            Ok(Some(planned))
+        })
+        .await
+    }
+}
+
+fn planned(tx: &WriteTx<'_>, rules: &ActiveRules, ready: &Ready, differences: Vec<PlanDifference>) -> Result<Planned, OrcError> {
+    let status = views::status(tx, rules, &ready.document.workflow)?;
+    Ok(Planned {
+        risk: ready.document.risk.clone(),
+        workflow: status.workflow,
+        approval_requests: status.approval_requests,
+        warnings: ready.answer.decision.warnings.clone(),
+        decision: ready.answer.id.clone(),
+        differences,
+        next: status.next,
+    })
+}
+
+fn write_plan(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
+    let document = &ready.document;
+    let id = &document.workflow;
+    for requester in &document.requesters {
+        let open = tx.open_plans_of(requester)?;
+        if document.revision == 1 && open >= u64::from(ready.open_plans) {
+            return Err(OrcError::new(ErrorCode::TooManyOpenPlans, format!("{requester} has {open} open plans, as many as are allowed"))
+                .hint("run or withdraw some: `orcctl workflows` lists them"));
+        }
+    }
+    if document.revision == 1 {
+        tx.insert_workflow(&NewWorkflow {
+            id: id.clone(),
+            tenant: document.tenant.clone(),
+            project: document.project.clone(),
+            family: document.family,
+            action: document.action.clone(),
+            title: title(&document.intent),
+            requesters: document.requesters.iter().cloned().collect(),
+        })?;
+    } else {
+        supersede(tx, id, &ready.actor)?;
+        let why = json!({ "revision": document.revision });
+        tx.apply_workflow(id, WorkflowEvent::Replanned, &ready.actor, why)?;
+        tx.add_requesters(id, &document.requesters.iter().cloned().collect())?;
+    }
+    tx.insert_decision(&ready.answer.stored(Some(id), tx.now()))?;
+    let expires_at = expiry(tx.now(), &document.approvals);
+    tx.insert_plan_revision(document, &ready.answer.id, Some(expires_at))?;
+    tx.set_timer(&Timer { kind: PLAN_EXPIRY.to_owned(), subject: id.to_string(), due_at: expires_at })?;
+    announce(tx, ready)?;
+    ask_groups(tx, ready)
+}
+
+/// The newest revision's open requests ask for nothing any more.
+pub(crate) fn supersede(tx: &mut WriteTx<'_>, id: &WorkflowId, actor: &Actor) -> Result<(), OrcError> {
+    let revision = tx.workflow(id)?.revision;
+    for request in tx.requests_of(id, revision)? {
+        if matches!(request.state, ApprovalRequestState::Pending | ApprovalRequestState::Approved) {
+            tx.apply_approval_request(&request.id, ApprovalRequestEvent::Superseded, actor, json!({}))?;
+        }
+    }
+    Ok(())
+}
+
+fn expiry(now: Timestamp, approvals: &[Requirement]) -> Timestamp {
+    let first = approvals.iter().map(|requirement| requirement.expires_s).min();
+    now.plus_seconds(first.unwrap_or(UNASKED_PLAN_S))
+}
+
+fn announce(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
+    let document = &ready.document;
+    let body = json!({
+        "revision": document.revision,
+        "plan_hash": ready.hash,
+        "decision": ready.answer.id,
+        "risk": document.risk.class,
+        "action": document.action,
+        "family": document.family,
+        "intent": document.intent,
+        "base": document.base,
+        "rules": document.rules,
+    });
+    tx.append(NewEvent { kind: EventKind::WorkflowPlanned, actor: ready.actor.clone(), subject: subject_of(document), body })?;
+    tx.push_outbox("workflow_planned", Some(&document.workflow), &json!({ "plan_hash": ready.hash }))?;
+    Ok(())
+}
+
+fn ask_groups(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
+    let document = &ready.document;
+    for (id, requirement) in ready.request_ids.iter().zip(&document.approvals) {
+        let row = ApprovalRequestRow {
+            id: id.clone(),
+            workflow: document.workflow.clone(),
+            revision: document.revision,
+            group: requirement.group.clone(),
+            kind: requirement.kind,
+            quorum: requirement.quorum,
+            state: ApprovalRequestState::Pending,
+            reasons: requirement.reasons.clone(),
+            tree: None,
+            created_at: tx.now(),
+            expires_at: tx.now().plus_seconds(requirement.expires_s),
+        };
+        tx.insert_approval_request(&row)?;
+        let body = json!({ "id": id, "revision": document.revision, "group": requirement.group, "quorum": requirement.quorum,
+            "kind": requirement.kind, "expires_at": row.expires_at });
+        tx.append(NewEvent { kind: EventKind::ApprovalRequested, actor: Actor::System, subject: subject_of(document), body })?;
+        tx.push_outbox("approval_requested", Some(&document.workflow), &json!({ "request": id }))?;
+    }
+    let event = if document.approvals.is_empty() { WorkflowEvent::ApprovalNotNeeded } else { WorkflowEvent::ApprovalRequested };
+    tx.apply_workflow(&document.workflow, event, &Actor::System, json!({ "revision": document.revision }))?;
+    Ok(())
+}
+
+pub(crate) fn subject_of(document: &PlanDocument) -> AuditSubject {
+    AuditSubject {
+        tenant: Some(document.tenant.clone()),
+        project: Some(document.project.clone()),
+        workflow: Some(document.workflow.clone()),
+        execution: None,
+    }
+}
+
+fn title(intent: &PlannedIntent) -> Untrusted {
+    match intent {
+        PlannedIntent::Command { argv } => Untrusted::new(command::display(argv)),
+        PlannedIntent::Task { task } => task.clone(),
+    }
+}
+
+fn no_worker() -> OrcError {
+    OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands; phases with a worker or a runbook come with a later one")
+        .hint("plan a command of the family build_test")
+}
+
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), OrcError> {
+    let refuse = |why: String| Err(OrcError::new(ErrorCode::InvalidRequest, why));
+    if metadata.len() > MAX_METADATA {
+        return refuse(format!("{} facts of metadata are more than {MAX_METADATA}", metadata.len()));
+    }
+    let keys: BTreeSet<char> = ('a'..='z').chain('0'..='9').chain(['_', '-', '.']).collect();
+    for (key, value) in metadata {
+        if key.is_empty() || key.len() > 64 || !key.chars().all(|c| keys.contains(&c)) {
+            return refuse(format!("`{}` is no key of metadata: use 1 to 64 of a-z, 0-9, `_`, `-` and `.`", Untrusted::new(key.as_str()).for_line(80)));
+        }
+        if value.len() > MAX_METADATA_VALUE {
+            return refuse(format!("the value of `{key}` is longer than {MAX_METADATA_VALUE} bytes"));
+        }
+    }
+    Ok(())
+}

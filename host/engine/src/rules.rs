@@ -1,0 +1,389 @@
+//! Rules revisions: what is in force, what under the root may be next, and how it comes into force. The database is the authority; the
+//! directory is only where candidates come from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+
+use orc_config::{Checked, RootSnapshot};
+use orc_domain::api::{Problem, RulesActivate, RulesCandidateView, RulesRevisionView, RulesRollback, RulesStatus};
+use orc_domain::audit::{EventKind, NewEvent, Subject};
+use orc_domain::decision::Place;
+use orc_domain::operators::{Actor, Trust};
+use orc_domain::{Digest, ErrorCode, OrcError};
+use orc_policy::{Policy, Words};
+use orc_store::{ReadTx, RulesCandidateRow, RulesRevisionRow, WriteTx};
+use serde_json::json;
+
+use crate::authority::Act;
+use crate::engine::{Engine, blocking};
+use crate::next;
+
+/// Revisions that `rules` shows.
+const HISTORY: u32 = 10;
+
+/// The rules revision in force, compiled. Immutable: a reload makes another one.
+pub(crate) struct ActiveRules {
+    pub(crate) revision: u64,
+    pub(crate) digest: Digest,
+    pub(crate) checked: Checked,
+    pub(crate) policy: Policy,
+}
+
+impl ActiveRules {
+    /// A file that contracts name, under `phases/`.
+    pub(crate) fn file(&self, path: &str) -> Option<&[u8]> {
+        self.checked.file(&format!("phases/{path}"))
+    }
+}
+
+/// Content under the root that was read and looked at.
+pub(crate) struct Candidate {
+    digest: Digest,
+    ready: Result<Checked, Vec<Problem>>,
+}
+
+/// Checks, compiles and tests content. Everything that is wrong comes in one go, as far as one can look.
+fn prepare(snapshot: &RootSnapshot) -> Result<(Checked, Policy), Vec<Problem>> {
+    let checked = orc_config::check(snapshot)?;
+    let policy = compile(&checked)?;
+    let failed = failing_cases(&policy);
+    if failed.is_empty() { Ok((checked, policy)) } else { Err(failed) }
+}
+
+/// Content that fails its own cases never comes into force.
+fn failing_cases(policy: &Policy) -> Vec<Problem> {
+    let report = policy.run_tests(None);
+    let failing = report.cases.into_iter().filter(|case| !case.differences.is_empty());
+    let problem = |case: orc_policy::CaseReport| Problem {
+        at: Place { file: case.file, line: 0, column: 0 },
+        message: format!("the case {} fails: {}", case.name, case.differences.join("; ")),
+        help: Some("`orcctl policy test` shows the whole decision".to_owned()),
+    };
+    failing.map(problem).collect()
+}
+
+fn compile(checked: &Checked) -> Result<Policy, Vec<Problem>> {
+    let words = Words {
+        groups: checked.operators.role_groups.keys().cloned().collect(),
+        tenants: checked.registry.tenants.keys().cloned().collect(),
+        projects: checked.registry.projects.keys().cloned().collect(),
+        phases: checked.contracts.phases.keys().cloned().collect(),
+        // None yet: an obligation that cannot be met is a denial.
+        obligations: BTreeSet::new(),
+    };
+    Policy::load(&checked.snapshot().files, &words)
+}
+
+impl Engine {
+    /// The rules in force: from memory where this process has them, else from the database.
+    pub(crate) async fn active_rules(&self) -> Result<Arc<ActiveRules>, OrcError> {
+        let held = self.rules.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(rules) = held
+            && (self.is_owner() || self.is_newest(rules.revision).await?)
+        {
+            return Ok(rules);
+        }
+        self.load_active().await
+    }
+
+    /// A reader's owner may have activated another revision meanwhile.
+    async fn is_newest(&self, revision: u64) -> Result<bool, OrcError> {
+        self.read(move |tx| Ok(tx.active_rules()?.is_some_and(|active| active.revision == revision))).await
+    }
+
+    async fn load_active(&self) -> Result<Arc<ActiveRules>, OrcError> {
+        let (row, files) = self.read(active_content).await?;
+        let rules = blocking(move || restore(row, files)).await?;
+        let rules = Arc::new(rules);
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&rules));
+        Ok(rules)
+    }
+
+    /// Looks at the root: changed content becomes a candidate, and is activated where nothing is wrong and no second person is needed.
+    /// Never fails because of what is under the root while a revision is in force: `overview` says what is wrong.
+    ///
+    /// # Errors
+    /// What the store says; and, in a database without any revision, what is wrong with the first root.
+    pub async fn scan_root(&self) -> Result<(), OrcError> {
+        let Some(root) = self.root.clone() else { return Ok(()) };
+        let _one_at_a_time = self.scanning.lock().await;
+        let read = blocking(move || Ok(RootSnapshot::read(&root))).await?;
+        let active = self.read(|tx| Ok(tx.active_rules()?)).await?;
+        match read {
+            Ok(snapshot) if active.as_ref().is_some_and(|active| active.digest == snapshot.digest()) => self.forget_candidate().await,
+            Ok(snapshot) => self.consider(snapshot, active).await,
+            Err(error) => {
+                let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
+                let problem = Problem { at, message: error.to_string(), help: None };
+                self.refuse(None, BTreeMap::new(), vec![problem], active.is_none()).await
+            }
+        }
+    }
+
+    async fn consider(&self, snapshot: RootSnapshot, active: Option<RulesRevisionRow>) -> Result<(), OrcError> {
+        let digest = snapshot.digest();
+        let known = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.is_some_and(|known| known.digest == digest) {
+            return Ok(());
+        }
+        let files = snapshot.files.clone();
+        let prepared = blocking(move || Ok(prepare(&snapshot))).await?;
+        let ready = match prepared {
+            Ok((checked, _)) => match self.load_guests(&checked).await {
+                problems if problems.is_empty() => Ok(checked),
+                problems => Err(problems),
+            },
+            Err(problems) => Err(problems),
+        };
+        match ready {
+            Err(problems) => {
+                self.remember(Candidate { digest, ready: Err(problems.clone()) });
+                self.refuse(Some(digest), files, problems, active.is_none()).await
+            }
+            Ok(checked) => {
+                self.belongs_here(&checked)?;
+                let trust = self.trust_in_force(active.as_ref()).await?;
+                self.remember(Candidate { digest, ready: Ok(checked) });
+                match trust {
+                    Trust::SingleUser => self.activate(files, Actor::System).await,
+                    Trust::Team => self.note_candidate(digest, files).await,
+                }
+            }
+        }
+    }
+
+    /// The first content of a database has nobody before it who could agree; later, whom the rules in force trust decides, not what the
+    /// candidate would like.
+    async fn trust_in_force(&self, active: Option<&RulesRevisionRow>) -> Result<Trust, OrcError> {
+        match active {
+            None => Ok(Trust::SingleUser),
+            Some(_) => Ok(self.active_rules().await?.checked.settings.trust),
+        }
+    }
+
+    fn belongs_here(&self, checked: &Checked) -> Result<(), OrcError> {
+        let (root, database) = (&checked.settings.installation, self.store.installation());
+        if root == database {
+            return Ok(());
+        }
+        Err(OrcError::new(ErrorCode::WrongInstallation, format!("the root is of the installation {root}, the database of {database}"))
+            .hint(format!("name the root that belongs to this database with --root (it was {}), or another database with --db", self.store.root())))
+    }
+
+    fn remember(&self, candidate: Candidate) {
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(candidate));
+    }
+
+    /// Every guest that a contract binds must load with its settings.
+    async fn load_guests(&self, checked: &Checked) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (phase, contract) in &checked.contracts.phases {
+            for (position, binding) in checked.phase_guests(contract) {
+                let pin = checked.guests.get(&binding.guest).map(|guest| guest.pin.path.clone()).unwrap_or_default();
+                let bytes = checked.file(&pin).unwrap_or_default();
+                if let Err(fault) = self.guests.load(&binding, Arc::from(bytes)).await {
+                    let at = Place { file: pin, line: 0, column: 0 };
+                    let message = format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
+                    problems.push(Problem { at, message, help: Some("`orcctl gate inspect` shows what it is".to_owned()) });
+                }
+            }
+        }
+        problems
+    }
+
+    async fn forget_candidate(&self) -> Result<(), OrcError> {
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let waits = self.read(|tx| Ok(tx.rules_candidate()?.is_some())).await?;
+        if waits { self.write(|tx| Ok(tx.clear_rules_candidate()?)).await } else { Ok(()) }
+    }
+
+    async fn refuse(&self, digest: Option<Digest>, files: BTreeMap<String, Vec<u8>>, problems: Vec<Problem>, first: bool) -> Result<(), OrcError> {
+        let shown = problems.clone();
+        let files = digests(&files);
+        self.write(move |tx| {
+            let before = tx.rules_candidate()?;
+            if before.is_some_and(|before| before.digest == digest && before.problems == problems) {
+                return Ok(());
+            }
+            let body = json!({ "digest": digest, "problems": problems });
+            tx.put_rules_candidate(&RulesCandidateRow { digest, files, seen_at: tx.now(), problems, proposed_by: None })?;
+            tx.append(event(EventKind::RulesRefused, Actor::System, body))?;
+            Ok(())
+        })
+        .await?;
+        if first { Err(invalid(&shown)) } else { Ok(()) }
+    }
+
+    async fn note_candidate(&self, digest: Digest, files: BTreeMap<String, Vec<u8>>) -> Result<(), OrcError> {
+        let files = digests(&files);
+        self.write(move |tx| {
+            let before = tx.rules_candidate()?;
+            if before.is_some_and(|before| before.digest == Some(digest) && before.problems.is_empty()) {
+                return Ok(());
+            }
+            tx.put_rules_candidate(&RulesCandidateRow { digest: Some(digest), files, seen_at: tx.now(), problems: Vec::new(), proposed_by: None })?;
+            tx.append(event(EventKind::RulesCandidate, Actor::System, json!({ "digest": digest })))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Puts content into force, in one transaction, and into memory.
+    async fn activate(&self, files: BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
+        self.write(move |tx| put_into_force(tx, &files, actor)).await?;
+        self.load_active().await?;
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// The intent `rules_activate`.
+    pub(crate) async fn rules_activate(&self, actor: Actor, request: RulesActivate) -> Result<RulesStatus, OrcError> {
+        let rules = self.active_rules().await?;
+        let permit = self.authorise(&rules, &actor, Act::Administer)?;
+        self.scan_root().await?;
+        let row = self.read(|tx| Ok(tx.rules_candidate()?)).await?;
+        let Some(row) = row else {
+            return self.rules_status().await;
+        };
+        if !row.problems.is_empty() {
+            return Err(invalid(&row.problems));
+        }
+        let Some(digest) = row.digest else { return self.rules_status().await };
+        if request.digest.is_some_and(|asked| asked != digest) {
+            return Err(OrcError::new(ErrorCode::PlanHashMismatch, format!("the candidate is {digest} now")).hint("look at it again with `orcctl rules`"));
+        }
+        let second = row.proposed_by.as_ref().is_some_and(|first| *first != permit.operator);
+        if rules.checked.settings.trust == Trust::SingleUser || second {
+            let files = self.candidate_content(digest)?;
+            self.activate(files, actor).await?;
+        } else {
+            let operator = permit.operator;
+            self.write(move |tx| {
+                tx.put_rules_candidate(&RulesCandidateRow { proposed_by: Some(operator), ..row })?;
+                tx.append(event(EventKind::RulesProposed, actor, json!({ "digest": digest })))?;
+                Ok(())
+            })
+            .await?;
+        }
+        self.rules_status().await
+    }
+
+    fn candidate_content(&self, digest: Digest) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
+        let held = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let content = held.filter(|held| held.digest == digest).and_then(|held| held.ready.as_ref().ok().map(|checked| checked.snapshot().files.clone()));
+        content.ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, "the content under the root changed meanwhile").hint("look at it again with `orcctl rules`"))
+    }
+
+    /// The intent `rules_rollback`: old content under a new number.
+    pub(crate) async fn rules_rollback(&self, actor: Actor, request: RulesRollback) -> Result<RulesStatus, OrcError> {
+        let rules = self.active_rules().await?;
+        let permit = self.authorise(&rules, &actor, Act::Administer)?;
+        let revision = request.revision;
+        let files = self.read(move |tx| content(tx, revision)).await?;
+        let snapshot = RootSnapshot::from_files(files.clone());
+        blocking(move || prepare(&snapshot).map(|_| ()).map_err(|problems| invalid(&problems))).await?;
+        if rules.checked.settings.trust == Trust::Team {
+            return Err(OrcError::new(ErrorCode::NotPermitted, format!("{} cannot roll back alone: this installation needs two persons for a change of rules", permit.operator))
+                .hint(format!("put the content of revision {revision} back under the root then two admins run `orcctl rules activate`")));
+        }
+        self.activate(files, actor).await?;
+        self.rules_status().await
+    }
+
+    /// The intent `rules`.
+    pub(crate) async fn rules_status(&self) -> Result<RulesStatus, OrcError> {
+        self.read(|tx| {
+            let active = tx.active_rules()?.ok_or_else(none_active)?;
+            let candidate = tx.rules_candidate()?.map(|row| candidate_view(row, &active));
+            let history = tx.rules_history(HISTORY)?.into_iter().map(revision_view).collect();
+            let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
+            status.next = next::after_rules(&status);
+            Ok(status)
+        })
+        .await
+    }
+}
+
+fn put_into_force(tx: &mut WriteTx<'_>, files: &BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
+    let before = tx.active_rules()?;
+    let mut named = BTreeMap::new();
+    for (path, bytes) in files {
+        named.insert(path.clone(), tx.put_blob("application/octet-stream", bytes)?);
+    }
+    let digest = RootSnapshot::from_files(files.clone()).digest();
+    let row = tx.activate_rules(&digest, &named, &actor)?;
+    let changes = before.map(|before| changes(&before.files, &row.files)).unwrap_or_default();
+    let body = json!({ "revision": row.revision, "digest": row.digest, "changes": changes });
+    tx.clear_rules_candidate()?;
+    tx.append(event(EventKind::RulesActivated, actor, body))?;
+    Ok(())
+}
+
+fn active_content(tx: &ReadTx<'_>) -> Result<(RulesRevisionRow, BTreeMap<String, Vec<u8>>), OrcError> {
+    let row = tx.active_rules()?.ok_or_else(none_active)?;
+    let files = content(tx, row.revision)?;
+    Ok((row, files))
+}
+
+fn content(tx: &ReadTx<'_>, revision: u64) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
+    let row = tx.rules_revision(revision)?;
+    let mut files = BTreeMap::new();
+    for (path, digest) in row.files {
+        files.insert(path, tx.blob(&digest)?.bytes);
+    }
+    Ok(files)
+}
+
+/// A revision was checked and tested before it was stored; what no longer passes was changed in the database or by an upgrade.
+fn restore(row: RulesRevisionRow, files: BTreeMap<String, Vec<u8>>) -> Result<ActiveRules, OrcError> {
+    let snapshot = RootSnapshot::from_files(files);
+    if snapshot.digest() != row.digest {
+        return Err(OrcError::new(ErrorCode::DatabaseRefused, format!("the stored rules revision {} is not the one that was activated", row.revision)));
+    }
+    let checked = orc_config::check(&snapshot).map_err(|problems| invalid(&problems))?;
+    let policy = compile(&checked).map_err(|problems| invalid(&problems))?;
+    Ok(ActiveRules { revision: row.revision, digest: row.digest, checked, policy })
+}
+
+fn none_active() -> OrcError {
+    OrcError::new(ErrorCode::NoActiveRules, "no rules revision is in force in this database").hint("name its root with --root and run a command that changes something, as in `orcctl rules activate`")
+}
+
+/// All problems as one error.
+pub(crate) fn invalid(problems: &[Problem]) -> OrcError {
+    let mut error = OrcError::new(ErrorCode::ConfigInvalid, format!("the root is not in order: {} problem(s)", problems.len()));
+    for problem in problems {
+        let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        error.causes.push(format!("{}: {}{help}", problem.at, problem.message));
+    }
+    error.hint("`orcctl config check` and `orcctl policy test` show them again")
+}
+
+fn digests(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Digest> {
+    files.iter().map(|(path, bytes)| (path.clone(), Digest::of(bytes))).collect()
+}
+
+fn changes(before: &BTreeMap<String, Digest>, now: &BTreeMap<String, Digest>) -> Vec<String> {
+    let paths: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let change = |path: &String| match (before.get(path), now.get(path)) {
+        (Some(a), Some(b)) if a == b => None,
+        (Some(_), Some(_)) => Some(format!("~ {path}")),
+        (None, _) => Some(format!("+ {path}")),
+        (_, None) => Some(format!("- {path}")),
+    };
+    paths.into_iter().filter_map(change).collect()
+}
+
+fn candidate_view(row: RulesCandidateRow, active: &RulesRevisionRow) -> RulesCandidateView {
+    let changes = if row.files.is_empty() { Vec::new() } else { changes(&active.files, &row.files) };
+    RulesCandidateView { digest: row.digest, seen_at: row.seen_at, changes, problems: row.problems, proposed_by: row.proposed_by }
+}
+
+fn revision_view(row: RulesRevisionRow) -> RulesRevisionView {
+    let files = row.files.len() as u64;
+    RulesRevisionView { revision: row.revision, digest: row.digest, activated_at: row.activated_at, activated_by: row.activated_by, files }
+}
+
+fn event(kind: EventKind, actor: Actor, body: serde_json::Value) -> NewEvent {
+    NewEvent { kind, actor, subject: Subject::default(), body }
+}

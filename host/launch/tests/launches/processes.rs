@@ -1,0 +1,84 @@
+//! Nothing outlives a launch.
+
+use std::process::{Command, Stdio};
+
+use orc_domain::grant::LaunchEnd;
+use orc_domain::ports::{LaunchIo, Launcher};
+use rustix::process::{Pid, Signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Ground, eventually, example, helper, is_alive};
+
+#[tokio::test]
+async fn daemons_die_with_the_launch_and_are_counted() {
+    let ground = Ground::new();
+    for (what, script) in [
+        ("in the background", "sleep 999 & echo $! > pid; exit 0"),
+        ("in a session of its own", "setsid sleep 999 & echo $! > pid; exit 0"),
+        ("forked twice", "setsid sh -c 'setsid sh -c \"echo \\$\\$ > pid; exec sleep 999\" & exit 0'; sleep 0.2; exit 0"),
+        ("deaf", "setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > pid; while :; do sleep 1; done' & sleep 0.2; exit 0"),
+        ("stopped", "setsid sh -c 'echo $$ > pid; kill -STOP $$; sleep 999' & sleep 0.2; exit 0"),
+    ] {
+        let report = ground.run(&ground.sh(script)).await.report;
+        assert_eq!(report.end, LaunchEnd::Exited { code: 0 }, "{what}");
+        assert!(report.left_over >= 1, "{what}: {report:?}");
+        assert!(!is_alive(ground.pid("pid")), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_forks_on_and_on_is_killed() {
+    let ground = Ground::new();
+    let hopping = "hop() { setsid sh -c \"$1\" hop \"$1\" & }; code='sleep 0.01; setsid sh -c \"$1\" hop \"$1\" & exit 0'; \
+                   for i in 1 2 3 4 5 6 7 8; do hop \"$code\"; done; echo $$ > pid; sleep 0.3";
+    let report = ground.run(&ground.sh(hopping)).await.report;
+    assert!(report.left_over >= 1, "{report:?}");
+    assert_eq!(report.end, LaunchEnd::Exited { code: 0 });
+}
+
+#[tokio::test]
+async fn a_killed_host_leaves_nothing() {
+    let ground = Ground::new();
+    let script = "setsid sleep 999 & echo $! > daemon; trap '' TERM; echo $$ > main; while :; do sleep 1; done";
+    let mut host = Command::new(example("launch_and_wait"))
+        .args([helper().to_str().unwrap(), &ground.text("work"), script])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("the launch runs", || std::fs::read_to_string(ground.path("work/main")).is_ok_and(|text| text.ends_with('\n')));
+    let (main, daemon) = (ground.pid("main"), ground.pid("daemon"));
+    assert!(is_alive(main) && is_alive(daemon));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    eventually("main and daemon are dead", || !is_alive(main) && !is_alive(daemon));
+}
+
+#[tokio::test]
+async fn a_dropped_launch_leaves_nothing() {
+    let ground = Ground::new();
+    let plan = ground.sh("setsid sleep 999 & echo $! > daemon; echo $$ > main; sleep 999");
+    let (io, cancel) = (LaunchIo::default(), CancellationToken::new());
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(400), ground.launcher.launch(&plan, io, &cancel)).await;
+    assert!(dropped.is_err());
+    let (main, daemon) = (ground.pid("main"), ground.pid("daemon"));
+    eventually("main and daemon are dead", || !is_alive(main) && !is_alive(daemon));
+}
+
+#[tokio::test]
+async fn a_killed_supervisor_takes_the_program_along_and_proves_nothing() {
+    let ground = Ground::new();
+    let progress: Box<dyn Fn(orc_domain::ports::LaunchProgress) + Send + Sync> = Box::new(|progress| {
+        if let orc_domain::ports::LaunchProgress::Launching { pid } = progress {
+            std::thread::spawn(move || {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+            });
+        }
+    });
+    let io = LaunchIo { progress: Some(progress), ..LaunchIo::default() };
+    let plan = ground.sh("echo $$ > main; exec sleep 999");
+    let report = ground.launcher.launch(&plan, io, &CancellationToken::new()).await.unwrap().report;
+    assert_eq!((report.end, report.proved_dead), (LaunchEnd::Signaled { signal: 9 }, false));
+    let main = ground.pid("main");
+    eventually("the program is dead", || !is_alive(main));
+}

@@ -1,0 +1,35 @@
+//! `config/orc.yaml`.
+
+use orc_domain::operators::Operators;
+use orc_domain::settings::Settings;
+
+use super::{Document, Report, values};
+use crate::names::suggest;
+
+pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, report: &mut Report) {
+    let settings = &file.value;
+    if settings.version != 1 {
+        let help = "this ORC reads version 1".to_owned();
+        file.wrong(report, "version", format!("version {} of this file is not known", settings.version), help);
+    }
+    if let Some(operators) = operators {
+        admins(file, operators, report);
+    }
+    values::at_least_one(file, "concurrent_executions", settings.concurrent_executions.into(), report);
+    values::at_least_one(file, "limits/open_plans_per_operator", settings.limits.open_plans_per_operator.into(), report);
+    values::at_least_one(file, "limits/request_bytes", settings.limits.request_bytes, report);
+    values::at_least_one(file, "limits/guest_calls", settings.limits.guest_calls.into(), report);
+    values::env_names(file, "launch/env", settings.launch.env.iter(), report);
+    values::directories(file, "launch/toolchains", settings.launch.toolchains.iter(), report);
+}
+
+fn admins(file: &Document<Settings>, operators: &Operators, report: &mut Report) {
+    let group = &file.value.admin_group;
+    if !operators.role_groups.contains_key(group) {
+        let help = suggest(group.as_str(), operators.role_groups.keys().map(|name| name.as_str()));
+        file.wrong(report, "admin_group", format!("there is no role group `{group}` in {}", crate::OPERATORS_FILE), help);
+    } else if operators.members(group).next().is_none() {
+        let help = format!("give a role of `{group}` to an operator in {}", crate::OPERATORS_FILE);
+        file.wrong(report, "admin_group", format!("the role group `{group}` has no members: nobody could activate rules"), help);
+    }
+}

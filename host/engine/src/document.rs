@@ -214,7 +214,7 @@ pub(crate) fn document(
 fn planned_phase(rules: &ActiveRules, name: &PhaseName, contract: &PhaseContract) -> Result<PlannedPhase, OrcError> {
     let digest = |path: &String| {
         let file = rules.file(path);
-        file.map(Digest::of).ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("phases/{path} is not part of the active rules revision")))
+        file.map(Digest::of).ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("{path} is not part of the active rules revision")))
     };
     Ok(PlannedPhase {
         phase: name.clone(),

@@ -30,9 +30,9 @@ pub(crate) struct ActiveRules {
 }
 
 impl ActiveRules {
-    /// A file that contracts name, under `phases/`.
+    /// A file that contracts name, relative to the root.
     pub(crate) fn file(&self, path: &str) -> Option<&[u8]> {
-        self.checked.file(&format!("phases/{path}"))
+        self.checked.file(path)
     }
 }
 

@@ -1,0 +1,4 @@
+//! End-to-end tests on the real rooms. One binary, a module a theme.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
+
+mod lifecycle;

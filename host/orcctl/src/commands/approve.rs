@@ -1,0 +1,29 @@
+//! `orcctl approve`
+
+use clap::Args;
+use orc_domain::OrcError;
+use orc_domain::api::{Approve, Choice};
+
+use super::vote::VoteArgs;
+use crate::context::Context;
+
+/// Say yes to an approval request
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  orcctl approve ap_k7f3q2mz
+  orcctl approve --request-id ap_k7f3q2mz --token TOKEN --user alice --role tech_lead")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    vote: VoteArgs,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
+    let host = context.host(true).await?;
+    let Some(vote) = arguments.vote.decide(context, &host, Choice::Approve).await? else {
+        return Ok(());
+    };
+    let request = Approve { request: vote.request, token: vote.token, role: arguments.vote.role };
+    let answer = host.write(arguments.vote.key.idempotency_key, request).await?;
+    context.answer(&answer)
+}

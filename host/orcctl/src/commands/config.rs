@@ -1,0 +1,52 @@
+//! `orcctl config`
+
+use clap::{Args, Subcommand};
+use orc_domain::api::Problem;
+use orc_domain::{Digest, OrcError};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::local;
+use crate::wiring::Paths;
+
+/// Check the root
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  orcctl config check")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say everything that is wrong in configuration, contracts, guests and rules, with file, line and column
+    #[command(after_help = "Example:\n  orcctl --root . config check")]
+    Check,
+}
+
+/// What is wrong under a root.
+#[derive(Debug, Serialize)]
+pub(crate) struct RootCheck {
+    pub(crate) root: String,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
+}
+
+pub(crate) async fn run(context: &Context, Arguments { command: Command::Check }: Arguments) -> Result<(), OrcError> {
+    let root = Paths::resolve(&context.globals)?.root;
+    let snapshot = local::snapshot(&root)?;
+    let mut check = RootCheck { root: root.display().to_string(), digest: None, problems: Vec::new(), warnings: Vec::new() };
+    match local::checked(&snapshot) {
+        Ok(checked) => {
+            check.problems = local::policy(&checked).err().unwrap_or_default();
+            check.warnings = checked.warnings;
+        }
+        Err(problems) => check.problems = problems,
+    }
+    if check.problems.is_empty() {
+        check.digest = Some(snapshot.digest());
+        return context.answer(&check);
+    }
+    Err(local::invalid(&check.problems))
+}

@@ -1,0 +1,209 @@
+//! `orcctl project`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use orc_config::project::{EditError, append_allowed_command, append_project, detect, propose, toolchain};
+use orc_config::{Checked, REGISTRY_FILE, RULES_FILE, RootSnapshot};
+use orc_domain::api::NextStep;
+use orc_domain::project::{Argv, ProjectEntry, ProjectLaunch};
+use orc_domain::risk::CommandFamily;
+use orc_domain::{ErrorCode, OperatorName, OrcError, ProjectName, TenantName};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::{io, usage};
+use crate::render::text::argv;
+use crate::wiring::{self, Paths};
+use crate::{local, render};
+
+/// Register projects and list them
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  orcctl project add ~/src/flowry\n  orcctl project list")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at a git repository, propose an entry, and add it to the registry
+    #[command(after_help = "Example:\n  orcctl project add ~/src/flowry --name flowry")]
+    Add(Box<Add>),
+    /// List the registered projects
+    #[command(after_help = "Example:\n  orcctl project list")]
+    List,
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// The repository's own checkout
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// What it is called [default: the directory's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<ProjectName>,
+    /// The tenant [default: the one there is]
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<TenantName>,
+    /// The branch that work starts from [default: the one checked out]
+    #[arg(long, value_name = "BRANCH")]
+    base: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// The registered projects.
+#[derive(Debug, Serialize)]
+pub(crate) struct Projects {
+    pub(crate) projects: BTreeMap<ProjectName, ProjectEntry>,
+}
+
+/// A project that was registered.
+#[derive(Debug, Serialize)]
+pub(crate) struct Added {
+    pub(crate) project: ProjectName,
+    pub(crate) entry: ProjectEntry,
+    /// Commands that the rules allow for it now.
+    pub(crate) allowed: Vec<Argv>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) next: Vec<NextStep>,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
+    let root = Paths::resolve(&context.globals)?.root;
+    let snapshot = local::snapshot(&root)?;
+    let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
+    match arguments.command {
+        Command::List => context.answer(&Projects { projects: checked.registry.projects }),
+        Command::Add(add) => register(context, &root, snapshot, &checked, *add),
+    }
+}
+
+fn register(context: &Context, root: &Path, snapshot: RootSnapshot, checked: &Checked, add: Add) -> Result<(), OrcError> {
+    let path = add.path.canonicalize().map_err(|error| io(&format!("cannot find `{}`", add.path.display()), &error))?;
+    let name = project_name(&add, &path)?;
+    let (entry, notes) = look_at(context, checked, &add, &path)?;
+    let block = propose(&name, &entry);
+    context.printer.words(&format!("proposed for {REGISTRY_FILE}:\n"));
+    context.printer.words(&block.lines().map(render::text::safe).collect::<Vec<_>>().join("\n"));
+    if !confirmed(context, add.yes)? {
+        context.printer.words("nothing was written");
+        return Ok(());
+    }
+    let allowed: Vec<Argv> = entry.verify.clone();
+    write_entry(root, snapshot, &name, &block, &allowed)?;
+    let next = next_steps(&name, &entry);
+    context.answer(&Added { project: name, entry, allowed, notes, next })
+}
+
+fn project_name(add: &Add, path: &Path) -> Result<ProjectName, OrcError> {
+    if let Some(name) = &add.name {
+        return Ok(name.clone());
+    }
+    let directory = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    directory.parse().map_err(|_| usage(format!("`{}` is no project name", render::text::safe(&directory))).hint("name it with `--name`"))
+}
+
+/// The proposed entry, and what the person should know.
+fn look_at(context: &Context, checked: &Checked, add: &Add, path: &Path) -> Result<(ProjectEntry, Vec<String>), OrcError> {
+    let root = path.to_str().ok_or_else(|| usage("the repository's path is no UTF-8 text"))?.to_owned();
+    if !path.join(".git").exists() {
+        return Err(
+            usage(format!("`{root}` is no git checkout")).hint("only committed work can be planned: run `git init` and commit first")
+        );
+    }
+    let mut found = detect(path);
+    let (search, home) = wiring::toolchain_places();
+    let tools = toolchain(found.prepare.iter().chain(&found.verify), &search, home.as_deref());
+    found.notes.extend(tools.missing.iter().map(|program| format!("`{program}` is in no directory of PATH")));
+    let entry = ProjectEntry {
+        tenant: tenant(checked, add.tenant.clone())?,
+        root,
+        base: base(add, path)?,
+        stack: found.stack,
+        owners: owner(context, checked).into_iter().collect(),
+        engine: None,
+        families: found.families,
+        prepare: found.prepare,
+        copy: Vec::new(),
+        verify: found.verify,
+        verification_paths: found.verification_paths,
+        path_rules: Vec::new(),
+        launch: ProjectLaunch { read: tools.read, env: tools.env, ..ProjectLaunch::default() },
+        runbooks: BTreeMap::new(),
+    };
+    Ok((entry, found.notes))
+}
+
+fn tenant(checked: &Checked, named: Option<TenantName>) -> Result<TenantName, OrcError> {
+    let mut tenants = checked.registry.tenants.keys();
+    match (named, tenants.next(), tenants.next()) {
+        (Some(tenant), ..) => Ok(tenant),
+        (None, Some(only), None) => Ok(only.clone()),
+        (None, None, _) => Err(usage(format!("{REGISTRY_FILE} has no tenant"))),
+        (None, Some(_), Some(_)) => Err(usage("there are several tenants").hint("name one with `--tenant`")),
+    }
+}
+
+/// The branch that is checked out, as `.git/HEAD` says; a detached head or a linked worktree names none.
+fn base(add: &Add, path: &Path) -> Result<String, OrcError> {
+    if let Some(base) = &add.base {
+        return Ok(base.clone());
+    }
+    let head = std::fs::read_to_string(path.join(".git/HEAD")).unwrap_or_default();
+    let branch = head.trim().strip_prefix("ref: refs/heads/").map(str::to_owned);
+    branch.ok_or_else(|| usage("no branch is checked out there").hint("name the branch that work starts from with `--base`"))
+}
+
+/// The operator that answers for it: the named one, else the one that the unix user is.
+fn owner(context: &Context, checked: &Checked) -> Option<OperatorName> {
+    let unix = orc_server::unix_user(rustix::process::geteuid().as_raw())?;
+    context.globals.user.clone().or_else(|| checked.operators.bound_to(&unix).next().cloned())
+}
+
+fn confirmed(context: &Context, yes: bool) -> Result<bool, OrcError> {
+    if yes {
+        return Ok(true);
+    }
+    match context.printer.ask("\nadd it, and allow its verify commands? [y/N]")? {
+        Some(answer) => Ok(matches!(answer.trim(), "y" | "Y" | "yes")),
+        None => Err(usage("there is no terminal to ask on").hint("give `--yes`")),
+    }
+}
+
+/// Adds the entry and the allowed commands, once the whole root was checked with them. A half-written pair is no danger: a project without
+/// allowed commands can plan nothing, so the rules come last.
+fn write_entry(root: &Path, mut snapshot: RootSnapshot, name: &ProjectName, block: &str, allowed: &[Argv]) -> Result<(), OrcError> {
+    let registry = append_project(&text_of(&snapshot, REGISTRY_FILE)?, name, block).map_err(|error| edit(&error))?;
+    let mut rules = text_of(&snapshot, RULES_FILE)?;
+    for command in allowed {
+        rules = append_allowed_command(&rules, name, CommandFamily::BuildTest, command).map_err(|error| edit(&error))?;
+    }
+    snapshot.files.insert(REGISTRY_FILE.to_owned(), registry.clone().into_bytes());
+    snapshot.files.insert(RULES_FILE.to_owned(), rules.clone().into_bytes());
+    let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
+    local::policy(&checked).map_err(|problems| local::invalid(&problems))?;
+    local::write(&root.join(REGISTRY_FILE), &registry)?;
+    local::write(&root.join(RULES_FILE), &rules)
+}
+
+fn text_of(snapshot: &RootSnapshot, file: &str) -> Result<String, OrcError> {
+    let bytes = snapshot.file(file).unwrap_or_default();
+    String::from_utf8(bytes.to_vec()).map_err(|_| OrcError::new(ErrorCode::ConfigInvalid, format!("{file} is no UTF-8 text")))
+}
+
+fn edit(error: &EditError) -> OrcError {
+    OrcError::from_source(ErrorCode::ConfigInvalid, "the entry was not added", error)
+}
+
+fn next_steps(name: &ProjectName, entry: &ProjectEntry) -> Vec<NextStep> {
+    let Some(command) = entry.verify.first() else {
+        return Vec::new();
+    };
+    let text = render::text::word(&argv(command));
+    let command = format!("orcctl plan --project {name} --action test --family build_test --command-text {text}");
+    vec![NextStep { command, why: "plan its first verify command".to_owned() }]
+}

@@ -1,0 +1,33 @@
+//! `orcctl reject`
+
+use clap::Args;
+use orc_domain::OrcError;
+use orc_domain::api::{Choice, Reject};
+
+use super::vote::VoteArgs;
+use crate::context::Context;
+
+/// Say no to an approval request
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  orcctl reject ap_k7f3q2mz --reason \"the target is wrong\"
+  orcctl reject --request-id ap_k7f3q2mz --token TOKEN --user alice --role tech_lead")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    vote: VoteArgs,
+    /// Why, for the requesters
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
+    let host = context.host(true).await?;
+    let Some(vote) = arguments.vote.decide(context, &host, Choice::Reject).await? else {
+        return Ok(());
+    };
+    let reason = arguments.reason.map(Into::into);
+    let request = Reject { request: vote.request, token: vote.token, role: arguments.vote.role, reason };
+    let answer = host.write(arguments.vote.key.idempotency_key, request).await?;
+    context.answer(&answer)
+}

@@ -1,0 +1,83 @@
+//! `orcctl run`
+
+use clap::Args;
+use orc_domain::api::{GetStatus, Run};
+use orc_domain::plan::PlanHash;
+use orc_domain::{ErrorCode, OrcError};
+
+use super::WorkflowArg;
+use crate::context::{Context, Host};
+use crate::follow::{Watched, verdict, watch};
+
+/// Run an approved plan and watch it
+///
+/// Exits with 0 only when the execution completed. Ctrl-C stops watching.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  orcctl run wf_x4b9t6ha
+  orcctl run --workflow-id wf_x4b9t6ha --plan-hash sha256:… --idempotency-key manual-1")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    workflow: WorkflowArg,
+    /// The plan hash that is to run; another one is refused [default: the newest revision's]
+    #[arg(long, value_name = "HASH")]
+    plan_hash: Option<PlanHash>,
+    /// One key, one execution [default: made of the plan hash, so that a repeated command starts nothing anew]
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// Do not watch: say that it was started and leave
+    #[arg(long)]
+    detach: bool,
+}
+
+pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
+    let host = context.host(true).await?;
+    if arguments.detach && !host.client.host_outlives_caller() {
+        return Err(crate::failure::usage("without a host there is nobody to go on with a detached execution")
+            .hint("start `orcctl serve` first, or leave `--detach` out"));
+    }
+    let status = host.read(GetStatus { workflow: arguments.workflow.into_id() }).await?;
+    // What the person saw when typing is the newest revision; a re-plan in between is refused by the hash.
+    let plan_hash = arguments.plan_hash.unwrap_or(status.plan_hash);
+    let key = arguments.idempotency_key.unwrap_or_else(|| format!("cli-{}", plan_hash.short()));
+    let request = Run { workflow: status.workflow.id.to_string(), plan_hash: Some(plan_hash), idempotency_key: key.clone() };
+    // The execution's own key makes the intent idempotent, whatever the workflow: both keys say the same thing.
+    let accepted = host.write(Some(format!("run-{}-{key}", status.workflow.id)), request).await.map_err(|error| match error.code {
+        ErrorCode::HostUnreachable => {
+            error.hint(format!("repeat the command with `--idempotency-key {key}`: the same key, the same execution"))
+        }
+        _ => error,
+    })?;
+    if arguments.detach {
+        return context.answer(&accepted);
+    }
+    if !accepted.created {
+        context.printer.words(&format!("execution {} was started before under this key", accepted.execution.id));
+    }
+    if accepted.base_lag > 0 {
+        context.printer.words(&format!("the branch is {} commits ahead; the planned commit runs", accepted.base_lag));
+    }
+    match watch(context, &host, status.workflow.id.as_str(), &accepted.execution.id).await? {
+        Watched::Settled(status) => {
+            context.answer(status.as_ref())?;
+            verdict(&status)
+        }
+        Watched::Left => Err(left(context, &host, status.workflow.id.as_str())),
+    }
+}
+
+/// The person pressed Ctrl-C. That the execution completed is not known, so this is no success.
+fn left(context: &Context, host: &Host, workflow: &str) -> OrcError {
+    let program = &context.view.program;
+    if host.client.host_outlives_caller() {
+        OrcError::new(ErrorCode::ExecutionPaused, format!("stopped watching; the execution of {workflow} goes on"))
+            .hint(format!("`{program} status {workflow}` shows it, `{program} cancel {workflow}` stops it"))
+    } else {
+        OrcError::new(
+            ErrorCode::ExecutionPaused,
+            format!("stopped; this command was the host, so the execution of {workflow} stops with it"),
+        )
+        .hint(format!("`{program} serve` takes it up again, `{program} cancel {workflow}` gives it up"))
+    }
+}

@@ -1,0 +1,109 @@
+//! What every command works with: options, printer, view, and the way to the host.
+
+use std::fmt::Write as _;
+
+use orc_client::{Client, Session};
+use orc_domain::api::Intent;
+use orc_domain::{ErrorCode, OrcError};
+use rand::RngCore as _;
+use serde::Serialize;
+
+use crate::cli::{Format, Globals};
+use crate::printer::Printer;
+use crate::render::{Render, View, text};
+use crate::wiring;
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) globals: Globals,
+    pub(crate) printer: Printer,
+    pub(crate) view: View,
+}
+
+impl Context {
+    pub(crate) fn new(globals: Globals) -> Self {
+        let printer = Printer::new(globals.format);
+        let view = View {
+            color: wiring::color(globals.color),
+            zone: jiff::tz::TimeZone::system(),
+            width: wiring::width(),
+            program: program(&globals),
+        };
+        Self { globals, printer, view }
+    }
+
+    /// The host, to ask it something; with `writes`, to change something.
+    pub(crate) async fn host(&self, writes: bool) -> Result<Host, OrcError> {
+        let client = wiring::connect(&self.globals, writes).await?;
+        Ok(Host { client, session: Session { user: self.globals.user.clone() } })
+    }
+
+    /// Asks one question and shows the answer.
+    pub(crate) async fn show<I: Intent>(&self, request: I) -> Result<(), OrcError>
+    where
+        I::Answer: Render,
+    {
+        let answer = self.host(false).await?.read(request).await?;
+        self.answer(&answer)
+    }
+
+    /// Changes one thing and shows the answer.
+    pub(crate) async fn change<I: Intent>(&self, key: Option<String>, request: I) -> Result<(), OrcError>
+    where
+        I::Answer: Render,
+    {
+        let answer = self.host(true).await?.write(key, request).await?;
+        self.answer(&answer)
+    }
+
+    /// Shows an answer in the format that was asked for.
+    pub(crate) fn answer<T: Render + Serialize>(&self, answer: &T) -> Result<(), OrcError> {
+        match self.globals.format {
+            Format::Text => self.printer.data(&answer.render(&self.view)),
+            Format::Json => self.printer.json(answer),
+        }
+    }
+}
+
+/// The way to the host, in the name of the session.
+pub(crate) struct Host {
+    pub(crate) client: Box<dyn Client>,
+    session: Session,
+}
+
+impl Host {
+    /// Asks.
+    pub(crate) async fn read<I: Intent>(&self, request: I) -> Result<I::Answer, OrcError> {
+        orc_client::call(self.client.as_ref(), &self.session, None, request).await
+    }
+
+    /// Changes something, under `key` or a fresh key. Where the answer was lost, the error says under which key to ask again.
+    pub(crate) async fn write<I: Intent>(&self, key: Option<String>, request: I) -> Result<I::Answer, OrcError> {
+        let key = key.unwrap_or_else(fresh_key);
+        let outcome = orc_client::call(self.client.as_ref(), &self.session, Some(key.clone()), request).await;
+        outcome.map_err(|error| match error.code {
+            ErrorCode::HostUnreachable => {
+                error.hint(format!("repeat the command with `--idempotency-key {key}`: what was done is not done twice"))
+            }
+            _ => error,
+        })
+    }
+}
+
+/// A key that nobody used before.
+fn fresh_key() -> String {
+    let mut bytes = [0; 12];
+    rand::rng().fill_bytes(&mut bytes);
+    format!("cli-{}", hex::encode(bytes))
+}
+
+/// `orcctl` with the options that say which installation: so that a next step can be pasted as it stands.
+fn program(globals: &Globals) -> String {
+    let mut out = "orcctl".to_owned();
+    for (option, path) in [("--db", &globals.db), ("--root", &globals.root)] {
+        if let Some(path) = path {
+            let _ = write!(out, " {option} {}", text::word(&path.to_string_lossy()));
+        }
+    }
+    out
+}

@@ -1,0 +1,213 @@
+//! The engine in this process: made of its parts, owned or only reading, and, where it is to work, driven and served on the socket.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orc_domain::ports::{Clock, IdSource};
+use orc_domain::settings::HostLimits;
+use orc_domain::operators::Trust;
+use orc_domain::{ErrorCode, OrcError, Timestamp};
+use orc_engine::{Engine, EngineParts, Keys, Machine, Peer};
+use orc_guests::{GuestsOptions, WasmGuests};
+use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, system_grant};
+use orc_server::{Access, Limits, Server};
+use orc_store::{Ownership, Store, StoreError};
+use orc_workspace::{CollectionLimits, Workspaces, WorkspacesOptions};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::wiring::{self, Paths};
+use crate::{failure, local};
+
+/// Tries to become the owner: another command may own the database for the moment that it takes.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(250);
+/// Directories of the state that launches may be given: the rest is out of reach.
+const FOR_LAUNCHES: [&str; 3] = ["git", "worktrees", "scratch"];
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+struct SystemRandom;
+
+impl IdSource for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        rand::fill(buffer);
+    }
+}
+
+/// A new installation's id, for `init`.
+pub(crate) fn new_installation() -> orc_domain::InstallationId {
+    orc_domain::InstallationId::generate(&SystemRandom)
+}
+
+/// Now, for commands that need no engine.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// The peer of an engine in this process: this user, who opened the database.
+pub(crate) fn this_peer() -> Peer {
+    let uid = rustix::process::geteuid().as_raw();
+    Peer { uid, user: orc_server::unix_user(uid), owns_state: true, pid: Some(std::process::id()) }
+}
+
+/// What became of trying to own the database.
+pub(crate) enum Owning {
+    /// This process owns it.
+    Engine(Arc<Engine>),
+    /// A host that listens owns it.
+    Elsewhere(orc_client::Socket),
+}
+
+/// Owns the database, or finds the host that does. A new database is made for the root's installation.
+pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        if let Some(socket) = wiring::listening(paths).await? {
+            return Ok(Owning::Elsewhere(socket));
+        }
+        match ownership(paths) {
+            Ok(ownership) => {
+                let store = Store::open_owner(ownership, now())?;
+                return engine(paths, store, Some(paths.root.clone())).await.map(Owning::Engine);
+            }
+            Err(StoreError::Owned { pid }) => last = Some(StoreError::Owned { pid }),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(last.map_or_else(|| OrcError::new(ErrorCode::DatabaseBusy, "the database stays busy"), OrcError::from))
+}
+
+fn ownership(paths: &Paths) -> Result<Ownership, StoreError> {
+    match Ownership::take(&paths.db) {
+        Err(StoreError::Missing { path }) => Err(StoreError::Missing { path }),
+        other => other,
+    }
+}
+
+/// Makes the database where there is none yet, for the installation that the root names.
+pub(crate) fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
+    if paths.db.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let (checked, _) = local::rules_of(&paths.root)?;
+    match orc_store::create(&paths.db, &checked.settings.installation, &paths.root.display().to_string(), now()) {
+        // Another command was faster.
+        Ok(()) | Err(StoreError::Exists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An engine that only reads.
+pub(crate) async fn reader(paths: &Paths) -> Result<Arc<Engine>, OrcError> {
+    if paths.db.symlink_metadata().is_err() {
+        return Err(OrcError::new(ErrorCode::NotFound, format!("there is no database at {} yet", paths.db.display()))
+            .hint("the first `orcctl plan` makes it; `--db` names another, `orcctl init` writes a root"));
+    }
+    engine(paths, Store::open_read_only(&paths.db)?, None).await
+}
+
+async fn engine(paths: &Paths, store: Store, root: Option<PathBuf>) -> Result<Arc<Engine>, OrcError> {
+    let state = store.dir();
+    let keys = Keys::load_or_create(&paths.keys, store.installation(), &SystemRandom)?;
+    let guests = guests(&state, &keys)?;
+    let launcher = Arc::new(launcher(paths, &state)?);
+    let machine = machine();
+    let workspaces = Workspaces::new(WorkspacesOptions {
+        state_dir: state,
+        git: git()?,
+        launcher: Arc::clone(&launcher) as Arc<dyn orc_domain::ports::Launcher>,
+        system: machine.system.clone(),
+        env: machine.env.clone(),
+        limits: CollectionLimits::default(),
+    });
+    let parts = EngineParts { store, root, keys, clock: Arc::new(SystemClock), ids: Arc::new(SystemRandom), guests: Arc::new(guests), launcher, workspaces, machine };
+    Engine::open(parts).await.map(Arc::new)
+}
+
+fn guests(state: &Path, keys: &Keys) -> Result<WasmGuests, OrcError> {
+    let options = GuestsOptions { cache_dir: Some(state.join("cache")), cache_key: keys.guest_cache(), concurrent_calls: HostLimits::default().guest_calls };
+    WasmGuests::new(options).map_err(|error| OrcError::from_source(ErrorCode::Internal, "guests cannot be run here", &error))
+}
+
+/// The launcher of this installation: state, keys and root are out of every launch's reach.
+pub(crate) fn launcher(paths: &Paths, state: &Path) -> Result<HelperLauncher, OrcError> {
+    let program = std::env::current_exe().map_err(|error| failure::io("cannot say where this program is", &error))?;
+    let helper = find_helper(&program).ok_or_else(|| {
+        OrcError::new(ErrorCode::LaunchFailed, format!("the launch helper `orc-launch` is not beside `{}`", program.display()))
+            .hint("install it there, or build it with `cargo xtask build`")
+    })?;
+    let options = LauncherOptions {
+        helper,
+        accept_root: std::collections::BTreeSet::new(),
+        forbidden: vec![state.to_owned(), paths.keys.clone(), paths.root.clone(), paths.db.clone()],
+        allowed_within: FOR_LAUNCHES.iter().map(|name| state.join(name)).collect(),
+    };
+    HelperLauncher::new(options).map_err(|error| OrcError::from_source(ErrorCode::LaunchFailed, "the launch helper cannot be used", &error))
+}
+
+/// What this machine gives every launch.
+pub(crate) fn machine() -> Machine {
+    let mut env = baseline_env("/nonexistent", "/nonexistent");
+    env.retain(|name, _| !matches!(name.as_str(), "HOME" | "TMPDIR"));
+    Machine { system: system_grant(), env, inherited: wiring::environment(), as_root: rustix::process::geteuid().is_root() }
+}
+
+fn git() -> Result<PathBuf, OrcError> {
+    let places = ["/usr/local/bin/git", "/usr/bin/git", "/bin/git"];
+    let found = places.iter().map(PathBuf::from).find(|path| path.is_file());
+    found.ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("there is no git at {}", places.join(", "))).hint("install git 2.41 or newer"))
+}
+
+/// An owner at work: executions are driven, due times kept, the socket served, the root watched.
+pub(crate) struct Working {
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    /// Where it listens.
+    pub(crate) socket: PathBuf,
+}
+
+impl Working {
+    /// Puts an owner to work.
+    pub(crate) fn start(paths: &Paths, engine: &Arc<Engine>, trust: Trust, request_bytes: u64) -> Result<Self, OrcError> {
+        let [own, team] = paths.sockets();
+        let (path, access) = match trust {
+            Trust::SingleUser => (own, Access::Owner),
+            Trust::Team => (team, Access::Everyone),
+        };
+        let limits = Limits { request_bytes, ..Limits::default() };
+        let server = Server::bind(&path, access, limits).map_err(|error| OrcError::from_source(ErrorCode::Unenforceable, "the socket cannot be served", &error))?;
+        let shutdown = CancellationToken::new();
+        let socket = server.path().to_owned();
+        let tasks = vec![
+            tokio::spawn(server.serve(Arc::clone(engine), shutdown.clone())),
+            tokio::spawn(Arc::clone(engine).drive(shutdown.clone())),
+            tokio::spawn(orc_server::watch_root(Arc::clone(engine), paths.root.clone(), shutdown.clone())),
+        ];
+        Ok(Self { shutdown, tasks, socket })
+    }
+
+    /// Stops in order: no new requests, running processes killed and proved dead, what was running left to the next owner.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the host did not end well");
+            }
+        }
+    }
+}
+
+/// The environment of this process that is text.
+pub(crate) type Environment = BTreeMap<String, String>;

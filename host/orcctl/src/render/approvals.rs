@@ -1,0 +1,72 @@
+//! What waits for the caller: the cards, and the caller's own tokens.
+
+use orc_domain::api::{ApprovalCard, Approvals};
+
+use super::page::Page;
+use super::status::requirement;
+use super::text::{argv, list, safe};
+use super::{Render, View};
+
+impl Render for Approvals {
+    fn render(&self, view: &View) -> String {
+        let mut page = Page::new(view);
+        if self.cards.is_empty() {
+            page.line(&format!("nothing waits for a vote of {}", self.operator));
+        }
+        for (index, card) in self.cards.iter().enumerate() {
+            if index > 0 {
+                page.blank();
+            }
+            page.card(card);
+            if let Some(token) = &card.token {
+                page.field("token", &safe(token));
+            }
+        }
+        page.next(&self.next);
+        page.done()
+    }
+}
+
+/// The card alone, without its token: what an approver is shown before saying yes.
+pub(crate) fn card(card: &ApprovalCard, view: &View) -> String {
+    let mut page = Page::new(view);
+    page.card(card);
+    page.done()
+}
+
+impl Page<'_> {
+    fn card(&mut self, card: &ApprovalCard) {
+        let request = &card.request;
+        let id = self.bold(request.id.as_str());
+        let state = self.state(request.state.as_str());
+        self.line(&format!("{id}  {}  {state}, {} of {} votes", requirement(request), counted(card), request.quorum));
+        self.field("workflow", &format!("{} revision {}", card.workflow.id, request.revision));
+        self.field("project", &format!("{} (tenant {})", card.workflow.project, card.workflow.tenant));
+        self.field("by", &list(&card.workflow.requesters));
+        for (label, commands) in [("prepare", &card.prepare), ("will run", &card.will_run)] {
+            let mut label = label;
+            for command in commands {
+                self.field(label, &argv(command));
+                label = "";
+            }
+        }
+        self.field("on", &format!("{} {}", safe(&card.base.branch), safe(&card.base.commit)));
+        self.field("hash", &card.workflow.plan_hash.to_string());
+        self.field("flags", &if card.flags.is_empty() { "none".to_owned() } else { list(&card.flags) });
+        self.field("rules", &format!("revision {}", card.rules_revision));
+        self.risk(&card.risk);
+        if !request.reasons.is_empty() {
+            self.line("asked because");
+            self.reasons(&request.reasons);
+        }
+        self.field("until", &self.until(request.expires_at));
+        match &card.cannot {
+            Some(error) => self.field("you", &format!("cannot vote: {} ({})", safe(&error.message), error.code)),
+            None => self.field("you", &format!("may vote as {}", list(&card.roles))),
+        }
+    }
+}
+
+fn counted(card: &ApprovalCard) -> usize {
+    card.request.votes.iter().filter(|vote| vote.counts).count()
+}

@@ -1,0 +1,305 @@
+//! Answers made by hand, hostile text included, and what a terminal gets to see of them.
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use orc_domain::api::*;
+use orc_domain::untrusted::is_hostile;
+use orc_domain::{ErrorCode, OrcError};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Render, View, card, error, event_line};
+
+/// Moves the cursor, clears the screen, sets a title, reverses the reading direction, hides characters, breaks lines.
+const HOSTILE: &str = "ok\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}evil\u{200b}\r\nsecond";
+
+const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+fn view() -> View {
+    View { color: false, zone: TimeZone::fixed(jiff::tz::offset(1)), width: 80, program: "orcctl --db /tmp/orc.db".to_owned() }
+}
+
+fn from<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("an answer of this form")
+}
+
+fn reason() -> Value {
+    json!({"code": "touches-ci", "message": "the command touches what CI runs, which is what verification stands on",
+        "at": {"file": "policies/plan.rhai", "line": 12, "column": 5}, "remedy": "leave `--flag touches_ci` out where it does not"})
+}
+
+fn summary(state: &str, title: &str) -> Value {
+    json!({"id": "wf_k7f3q2mz", "revision": 2, "state": state, "tenant": "acme", "project": "flowry", "family": "build_test",
+        "action": "build", "title": title, "risk": "moderate", "plan_hash": DIGEST, "requesters": ["alice"],
+        "created_at": 1_763_629_200_000_i64, "updated_at": 1_763_629_260_000_i64})
+}
+
+fn request(votes: Value) -> Value {
+    json!({"id": "ap_m3v8n5cd", "workflow": "wf_k7f3q2mz", "revision": 2, "group": "tech_lead", "kind": "approval", "quorum": 2,
+        "state": "pending", "expires_at": 1_763_715_600_000_i64, "reasons": [reason()], "votes": votes, "eligible": ["carol"]})
+}
+
+fn execution(state: &str, reasons: Value) -> Value {
+    json!({"id": "ex_p4d7s9wx", "workflow": "wf_k7f3q2mz", "revision": 2, "idempotency_key": HOSTILE, "state": state,
+        "cancel_requested": false, "created_at": 1_763_629_260_000_i64, "started_at": 1_763_629_261_000_i64,
+        "ended_at": 1_763_629_264_500_i64,
+        "result": {"state": state, "phases": [], "commit": null, "usage": {"launch_ms": 2750, "launches": 2, "attempts": 1}, "reasons": reasons}})
+}
+
+fn next() -> Value {
+    json!([{"command": "orcctl approve ap_m3v8n5cd", "why": "say yes as tech_lead"},
+        {"command": "orcctl explain wf_k7f3q2mz", "why": "see which rules asked for the approvals, with their places, and what would change it"}])
+}
+
+fn status() -> Status {
+    let votes = json!([{"operator": "bob", "role": "lead", "choice": "approve", "proof": "asserted", "at": 1_763_629_230_000_i64, "counts": true},
+        {"operator": "dan", "role": "lead", "choice": "reject", "proof": "unix_peer", "at": 1_763_629_231_000_i64, "reason": HOSTILE, "counts": false}]);
+    let blocked = json!([{"code": "command-failed", "message": HOSTILE, "fix": HOSTILE}]);
+    let phase = json!({"id": "ph_c2x5z8vb", "phase": "verify", "state": "blocked", "attempt": 1, "attempts": 2,
+        "started_at": 1_763_629_261_000_i64, "ended_at": 1_763_629_264_000_i64, "reasons": [], "guests": [], "worker_runs": []});
+    from(json!({"workflow": summary("failed", HOSTILE), "plan_hash": DIGEST, "risk": {"class": "moderate", "reasons": [reason()]},
+        "approval_requests": [request(votes)], "execution": execution("failed", blocked), "phases": [phase],
+        "freezes": [{"id": "fz_a2b3c4d5", "scope": {"scope": "project", "project": "flowry"}, "reason": HOSTILE,
+            "by": {"kind": "system"}, "since": 1_763_629_200_000_i64}], "next": next()}))
+}
+
+#[test]
+fn status_tells_the_story() {
+    assert_snapshot!(status().render(&view()), @r#"
+    wf_k7f3q2mz  failed
+    project  flowry (tenant acme)
+    what     build_test build
+    command  ok�[2J�]0;owned��31m�evil�⏎⏎second
+    by       alice, planned 2025-11-20 10:00:00
+    plan     revision 2
+    hash     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    risk     moderate
+      - touches-ci: the command touches what CI runs, which is what verification
+        stands on (policies/plan.rhai:12:5)
+        to change it: leave `--flag touches_ci` out where it does not
+
+    approvals
+     request      of         votes  state    may vote  until
+     ap_m3v8n5cd  tech_lead  1/2    pending  carol     2025-11-21 10:00 +01
+      - ap_m3v8n5cd: approve by bob as lead (2025-11-20 10:00:30, asserted)
+      - ap_m3v8n5cd: reject by dan as lead (2025-11-20 10:00:31); it does not count
+        any more
+        why: ok�[2J�]0;owned��31m�evil�⏎⏎second
+
+    execution
+    ex_p4d7s9wx  failed
+    key      ok�[2J�]0;owned��31m�evil�⏎⏎second
+    began    2025-11-20 10:01:01
+    ended    2025-11-20 10:01:04
+    used     2.7 s in commands, launches: 2, attempts: 1
+      - command-failed: ok�[2J�]0;owned��31m�evil�⏎⏎second
+        to mend it: ok�[2J�]0;owned��31m�evil�⏎⏎second
+
+    phases
+     phase   state    attempt  took   guests
+     verify  blocked  1 of 2   3.0 s
+
+    freezes
+      - project:flowry since 2025-11-20 10:00:00 by system:
+        ok�[2J�]0;owned��31m�evil�⏎⏎second
+
+    next
+      orcctl --db /tmp/orc.db approve ap_m3v8n5cd  # say yes as tech_lead
+      # see which rules asked for the approvals, with their places, and what would
+      # change it
+      orcctl --db /tmp/orc.db explain wf_k7f3q2mz
+    "#);
+}
+
+#[test]
+fn a_plan_says_risk_reasons_and_who_is_needed() {
+    let planned: Planned = from(json!({"workflow": summary("awaiting_approval", "pnpm build"),
+        "risk": {"class": "moderate", "reasons": [reason()]}, "approval_requests": [request(json!([]))], "warnings": [],
+        "decision": "de_h6j9k2ab", "next": next(),
+        "differences": [{"pointer": "/phases/0/contract/timeout_s", "planned": 600, "now": HOSTILE}]}));
+    assert_snapshot!(planned.render(&view()), @r#"
+    wf_k7f3q2mz  awaiting_approval
+    project  flowry (tenant acme)
+    what     build_test build
+    command  pnpm build
+    by       alice, planned 2025-11-20 10:00:00
+    plan     revision 2
+    hash     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    risk     moderate
+      - touches-ci: the command touches what CI runs, which is what verification
+        stands on (policies/plan.rhai:12:5)
+        to change it: leave `--flag touches_ci` out where it does not
+    why      decision de_h6j9k2ab
+
+    changed since the revision before
+      /phases/0/contract/timeout_s
+        - 600
+        + "ok\u001b[2J\u001b]0;owned\u0007�31m�evil�\r\nsecond"
+
+    approvals
+     request      of         votes  state    may vote  until
+     ap_m3v8n5cd  tech_lead  0/2    pending  carol     2025-11-21 10:00 +01
+
+    next
+      orcctl --db /tmp/orc.db approve ap_m3v8n5cd  # say yes as tech_lead
+      # see which rules asked for the approvals, with their places, and what would
+      # change it
+      orcctl --db /tmp/orc.db explain wf_k7f3q2mz
+    "#);
+}
+
+fn hostile_card() -> ApprovalCard {
+    from(json!({"request": request(json!([])), "workflow": summary("awaiting_approval", "x"),
+        "will_run": [["pnpm", "build", "--out dir"], ["sh", "-c", HOSTILE]], "prepare": [["pnpm", "install"]],
+        "base": {"branch": "main\u{202e}", "commit": "0123456789012345678901234567890123456789"},
+        "risk": {"class": "moderate", "reasons": [reason()]}, "flags": ["touches_ci"], "rules_revision": 4,
+        "token": "secret-token", "roles": ["lead"]}))
+}
+
+#[test]
+fn a_card_shows_exactly_what_will_run_and_no_token() {
+    let text = card(&hostile_card(), &view());
+    assert!(!text.contains("secret-token"));
+    assert_snapshot!(text, @r#"
+    ap_m3v8n5cd  tech_lead  pending, 0 of 2 votes
+    workflow wf_k7f3q2mz revision 2
+    project  flowry (tenant acme)
+    by       alice
+    prepare  pnpm install
+    will run pnpm build '--out dir'
+             sh -c 'ok�[2J�]0;owned��31m�evil�⏎⏎second'
+    on       main� 0123456789012345678901234567890123456789
+    hash     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    flags    touches_ci
+    rules    revision 4
+    risk     moderate
+      - touches-ci: the command touches what CI runs, which is what verification
+        stands on (policies/plan.rhai:12:5)
+        to change it: leave `--flag touches_ci` out where it does not
+    asked because
+      - touches-ci: the command touches what CI runs, which is what verification
+        stands on (policies/plan.rhai:12:5)
+        to change it: leave `--flag touches_ci` out where it does not
+    until    2025-11-21 10:00 +01
+    you      may vote as lead
+    "#);
+}
+
+#[test]
+fn approvals_show_the_callers_token() {
+    let approvals = Approvals { operator: "carol".parse().expect("a name"), cards: vec![hostile_card()], next: Vec::new() };
+    assert!(approvals.render(&view()).contains("token    secret-token\n"));
+}
+
+#[test]
+fn an_error_says_what_where_and_what_to_do() {
+    let denied = OrcError::new(ErrorCode::PolicyDenied, format!("policy denies `cargo publish` on flowry {HOSTILE}"))
+        .cause("the first cause")
+        .reasons(vec![from(reason())])
+        .hint("`orcctl explain de_h6j9k2ab` shows the whole decision");
+    assert_snapshot!(error::render(&denied, &view()), @r#"
+    error[policy-denied]: policy denies `cargo publish` on flowry
+                          ok�[2J�]0;owned��31m�evil�
+                          second
+      caused by: the first cause
+      reason: touches-ci: the command touches what CI runs, which is what
+              verification stands on
+        at policies/plan.rhai:12:5
+        remedy: leave `--flag touches_ci` out where it does not
+    hint: `orcctl explain de_h6j9k2ab` shows the whole decision
+    "#);
+}
+
+#[test]
+fn an_event_is_a_line_and_its_facts() {
+    let event = from(json!({"seq": 7, "at": 1_763_629_200_123_i64, "kind": "plan_denied",
+        "actor": {"kind": "operator", "name": "alice", "proof": "asserted"},
+        "subject": {"project": "flowry", "workflow": "wf_k7f3q2mz"}, "body": {"command": HOSTILE}, "prev": DIGEST, "hash": DIGEST}));
+    assert_snapshot!(event_line(&event, &view()), @r#"
+    7  2025-11-20 10:00:00  plan_denied           alice (asserted)  wf_k7f3q2mz flowry
+       {"command":"ok\u001b[2J\u001b]0;owned\u0007�31m�evil�\r\nsecond"}
+    "#);
+}
+
+fn phases() -> Phases {
+    let cost = json!({"fuel": 1, "memory_bytes": 1, "duration_us": 1234, "log": [], "log_dropped": 0});
+    let finding = json!({"rule": HOSTILE, "message": HOSTILE, "severity": "high", "path": HOSTILE, "line": 3, "fix": HOSTILE});
+    let guest = json!({"id": "gr_a2b3c4d5", "attempt": 1, "position": "post_gate", "guest": "secret-scan", "module": DIGEST, "mode": "blocking",
+        "outcome": "fail", "verdict": {"verdict": "fail", "report": {"findings": [finding], "annotations": {}}}, "cost": cost, "at": 0});
+    let faulty = json!({"id": "gr_a2b3c4d6", "attempt": 1, "position": "pre_gate", "guest": "mine", "module": DIGEST, "mode": "advisory",
+        "outcome": "fault", "fault": {"class": "run.fuel", "message": HOSTILE}, "cost": cost, "at": 0});
+    let phase = json!({"id": "ph_c2x5z8vb", "phase": "verify", "state": "blocked", "attempt": 1, "attempts": 2, "tree": HOSTILE,
+        "started_at": 1_763_629_261_000_i64, "output": {"command_result": {"output_tail": HOSTILE}}, "reasons": [{"code": HOSTILE, "message": HOSTILE}],
+        "guests": [guest, faulty], "worker_runs": []});
+    from(json!({"workflow": summary("failed", "x"), "execution": execution("failed", json!([])), "phases": [phase], "next": []}))
+}
+
+#[test]
+fn phases_show_gates_findings_and_faults() {
+    assert_snapshot!(phases().render(&view()), @r#"
+    wf_k7f3q2mz  failed
+
+    execution
+    ex_p4d7s9wx  failed
+    key      ok�[2J�]0;owned��31m�evil�⏎⏎second
+    began    2025-11-20 10:01:01
+    ended    2025-11-20 10:01:04
+    used     2.7 s in commands, launches: 2, attempts: 1
+
+    phase verify
+    ph_c2x5z8vb  blocked, attempt 1 of 2
+    began    2025-11-20 10:01:01
+    tree     ok�[2J�]0;owned��31m�evil�⏎⏎second
+      - ok�[2J�]0;owned��31m�evil�⏎⏎second: ok�[2J�]0;owned��31m�evil�⏎⏎second
+     guest        at         mode      answer  took
+     secret-scan  post_gate  blocking  fail    1.2 ms
+     mine         pre_gate   advisory  fault   1.2 ms
+      - secret-scan: high ok�[2J�]0;owned��31m�evil�⏎⏎second:
+        ok�[2J�]0;owned��31m�evil�⏎⏎second (ok�[2J�]0;owned��31m�evil�⏎⏎second:3);
+        to mend it: ok�[2J�]0;owned��31m�evil�⏎⏎second
+      - mine: no usable answer: ok�[2J�]0;owned��31m�evil�⏎⏎second (run.fuel)
+    output
+      {
+        "command_result": {
+          "output_tail": "ok\u001b[2J\u001b]0;owned\u0007�31m�evil�\r\nsecond"
+        }
+      }
+    "#);
+}
+
+/// The one property that all pages have: nothing that came from outside can move a cursor, reorder text or start a line of its own colour.
+#[test]
+fn no_page_lets_hostile_text_through() {
+    let pages = [status().render(&view()), phases().render(&view()), card(&hostile_card(), &view())];
+    for page in pages {
+        let obeyed: Vec<char> = page.chars().filter(|c| *c != '\n' && is_hostile(*c)).collect();
+        assert!(obeyed.is_empty(), "{obeyed:?} in\n{page}");
+        assert!(page.lines().all(|line| !line.starts_with("second")), "a line break from outside in\n{page}");
+    }
+}
+
+#[test]
+fn colour_adds_nothing_that_words_do_not_say() {
+    let colourful = View { color: true, ..view() };
+    let painted = status().render(&colourful);
+    assert!(painted.contains("\u{1b}[31mfailed\u{1b}[0m"));
+    let mut plain = String::new();
+    let mut rest = painted.as_str();
+    while let Some(at) = rest.find('\u{1b}') {
+        plain.push_str(&rest[..at]);
+        rest = rest[at..].split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&plain), words(&status().render(&view())));
+}
+
+#[test]
+fn pages_fit_eighty_columns() {
+    for page in [status().render(&view()), phases().render(&view())] {
+        let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80 && line.contains(' ')).collect();
+        // A next step is one line to paste, however long; it is the only exception.
+        let wide: Vec<&&str> = wide.iter().filter(|line| !line.trim_start().starts_with("orcctl")).collect();
+        assert!(wide.is_empty(), "{wide:#?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The one place that reads the environment: where database, root and keys are, whether there is a colour terminal, and how to reach a host.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use orc_client::{Client, Socket, Timeouts};
+use orc_domain::{ErrorCode, OrcError};
+
+use crate::cli::{Color, Globals};
+use crate::failure;
+
+/// Columns where standard output is no terminal, and the fewest and most that text is set for.
+const COLUMNS: (u16, u16, u16) = (80, 60, 120);
+
+/// Where an installation lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The database.
+    pub(crate) db: PathBuf,
+    /// The root: config/, policies/, phases/.
+    pub(crate) root: PathBuf,
+    /// The keys; never beside the database.
+    pub(crate) keys: PathBuf,
+}
+
+impl Paths {
+    /// By the options, else the environment, else the user's directories. The root is never looked for by walking up from a checkout.
+    pub(crate) fn resolve(globals: &Globals) -> Result<Self, OrcError> {
+        let config = user_directory("XDG_CONFIG_HOME", ".config");
+        let db = match &globals.db {
+            Some(db) => db.clone(),
+            None => user_directory("XDG_STATE_HOME", ".local/state")?.join("orc/orc.db"),
+        };
+        let root = match (&globals.root, variable("ORC_ROOT")) {
+            (Some(root), _) => root.clone(),
+            (None, Some(root)) => PathBuf::from(root),
+            (None, None) => config.clone()?.join("orc"),
+        };
+        Ok(Self { db: absolute(&db)?, root: absolute(&root)?, keys: config?.join("orc/keys") })
+    }
+
+    /// The state directory beside the database.
+    pub(crate) fn state(&self) -> PathBuf {
+        beside(&self.db, ".d")
+    }
+
+    /// Where a host of this database may listen: the owner's own socket, then the one that a team can reach.
+    pub(crate) fn sockets(&self) -> [PathBuf; 2] {
+        [self.state().join("orc.sock"), beside(&self.db, ".run").join("orc.sock")]
+    }
+
+    /// The unix user id that owns the database, or would own a new one.
+    pub(crate) fn owner(&self) -> u32 {
+        std::fs::metadata(&self.db).map_or_else(|_| rustix::process::geteuid().as_raw(), |found| found.uid())
+    }
+}
+
+fn beside(db: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(db);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, OrcError> {
+    std::path::absolute(path).map_err(|error| failure::io(&format!("cannot resolve `{}`", path.display()), &error))
+}
+
+fn user_directory(name: &str, in_home: &str) -> Result<PathBuf, OrcError> {
+    // The XDG rules: a relative path is to be ignored.
+    if let Some(set) = variable(name).map(PathBuf::from).filter(|path| path.is_absolute()) {
+        return Ok(set);
+    }
+    let home = variable("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = home.ok_or_else(|| {
+        OrcError::new(ErrorCode::InvalidRequest, format!("neither {name} nor HOME names an absolute directory"))
+            .hint("give `--db` and `--root`, and set HOME: the keys live in the user's configuration directory")
+    })?;
+    Ok(home.join(in_home))
+}
+
+#[expect(clippy::disallowed_methods, reason = "wiring is the one door to the environment")]
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Where programs of a project may be: the search path, and the home directory that toolchains are in.
+pub(crate) fn toolchain_places() -> (String, Option<PathBuf>) {
+    let path = variable("PATH").and_then(|path| path.into_string().ok()).unwrap_or_default();
+    (path, variable("HOME").map(PathBuf::from))
+}
+
+/// Whether to use colour on standard output.
+pub(crate) fn color(asked: Color) -> bool {
+    match asked {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => io::stdout().is_terminal() && variable("NO_COLOR").is_none() && variable("TERM").is_some_and(|term| term != "dumb"),
+    }
+}
+
+/// Columns to set text for.
+pub(crate) fn width() -> u16 {
+    let (usual, least, most) = COLUMNS;
+    rustix::termios::tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| size.ws_col)
+        .filter(|columns| *columns > 0)
+        .unwrap_or(usual)
+        .clamp(least, most)
+}
+
+/// Sends the log to standard error, as much of it as `ORC_LOG` asks for.
+pub(crate) fn start_log() {
+    let wanted = variable("ORC_LOG").and_then(|value| value.into_string().ok()).unwrap_or_else(|| "warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second subscriber is refused; the first one serves.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).try_init();
+}
+
+/// A host that listens, where there is one.
+pub(crate) async fn listening(paths: &Paths) -> Result<Option<Socket>, OrcError> {
+    for path in paths.sockets() {
+        if let Some(socket) = Socket::open(path, paths.owner(), Timeouts::default()).await? {
+            return Ok(Some(socket));
+        }
+    }
+    Ok(None)
+}
+
+/// The way to the engine: the host that listens.
+pub(crate) async fn connect(globals: &Globals, _writes: bool) -> Result<Box<dyn Client>, OrcError> {
+    let paths = Paths::resolve(globals)?;
+    match listening(&paths).await? {
+        Some(socket) => Ok(Box::new(socket)),
+        None => Err(OrcError::new(ErrorCode::HostUnreachable, format!("no host serves the database `{}`", paths.db.display()))
+            .hint("start one with `orcctl serve`")),
+    }
+}

@@ -1,0 +1,96 @@
+//! Who is at the other end, as the kernel says: never as the peer says.
+
+use std::fs;
+
+use orc_domain::{ErrorCode, OrcError};
+use orc_engine::Peer;
+use tokio::net::UnixStream;
+
+/// Longest chain of parents that is walked; a longer one is refused.
+const MAX_ANCESTORS: usize = 256;
+
+/// The peer of `stream`. `owner` is the unix user id that owns the state.
+pub(crate) fn identify(stream: &UnixStream, owner: u32) -> Result<Peer, OrcError> {
+    let credentials = stream
+        .peer_cred()
+        .map_err(|error| OrcError::from_source(ErrorCode::NotAnOperator, "the kernel does not say who the peer is", &error))?;
+    let uid = credentials.uid();
+    let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    refuse_launched(pid, std::process::id())?;
+    Ok(Peer { uid, user: unix_user(uid), owns_state: uid == owner || uid == 0, pid })
+}
+
+/// Refuses what this host launched: every worker and command is a descendant of the process that owns the state. A peer whose ancestors
+/// cannot be seen, or that died since it connected, cannot be proved to be no descendant, and is refused too.
+fn refuse_launched(pid: Option<u32>, own: u32) -> Result<(), OrcError> {
+    let refused = |message: &str| Err(OrcError::new(ErrorCode::NotPermitted, message));
+    let Some(mut at) = pid else {
+        return refused("the peer's process cannot be seen from the host's process namespace");
+    };
+    if at == own {
+        return Ok(());
+    }
+    for _ in 0..MAX_ANCESTORS {
+        match parent_of(at) {
+            Some(0) => return Ok(()),
+            Some(parent) if parent == own => return refused("the peer was launched by this host: launched processes cannot speak to it"),
+            Some(parent) => at = parent,
+            None => return refused("the peer's ancestors cannot be seen"),
+        }
+    }
+    refused("the peer has too many ancestors")
+}
+
+/// The parent of a process; 0 for the first of its namespace. The name in `stat` may hold anything, `)` included: it ends at the last one.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(&stat[end_of_name + 1..]).ok()?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The name of a unix user in `/etc/passwd`. Users of other directories have none here; bind such operators by a local account.
+pub fn unix_user(uid: u32) -> Option<String> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    name_in(&passwd, uid)
+}
+
+fn name_in(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        let found = fields.nth(1)?.parse::<u32>().ok()?;
+        (found == uid).then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_the_line_of_the_uid() {
+        let passwd =
+            "# comment\nroot:x:0:0:root:/root:/bin/sh\n:x:7:7::/:\nalice:x:1000:1000:0:/home/0:/bin/sh\nbroken\nmallory:x:10000:0::/:\n";
+        for (uid, name) in [(0, Some("root")), (1000, Some("alice")), (10000, Some("mallory")), (7, None), (100, None)] {
+            assert_eq!(name_in(passwd, uid).as_deref(), name, "uid {uid}");
+        }
+    }
+
+    #[test]
+    fn the_own_process_may_speak_and_an_invisible_one_may_not() {
+        let own = std::process::id();
+        assert_eq!(refuse_launched(Some(own), own), Ok(()));
+        for invisible in [None, Some(u32::MAX >> 1)] {
+            assert_eq!(refuse_launched(invisible, own).map_err(|error| error.code), Err(ErrorCode::NotPermitted));
+        }
+    }
+
+    #[test]
+    fn descendants_are_refused_and_ancestors_are_not() {
+        let child = std::process::id();
+        let parent = parent_of(child).expect("this process has a parent");
+        assert_eq!(refuse_launched(Some(parent), child), Ok(()), "an ancestor of the host");
+        assert_eq!(refuse_launched(Some(child), parent).map_err(|error| error.code), Err(ErrorCode::NotPermitted), "a descendant");
+    }
+}

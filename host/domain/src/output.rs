@@ -117,6 +117,8 @@ pub struct CommandResult {
     pub end: LaunchEnd,
     /// Wall time.
     pub duration_ms: u64,
-    /// The end of its output, redacted.
-    pub output_tail: Untrusted,
+    /// The end of its standard output, redacted.
+    pub stdout_tail: Untrusted,
+    /// The end of its standard error, redacted.
+    pub stderr_tail: Untrusted,
 }

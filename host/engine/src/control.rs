@@ -143,7 +143,7 @@ fn freezes(tx: &ReadTx<'_>) -> Result<Freezes, OrcError> {
     Ok(Freezes { next: next::after_freezes(&freezes), freezes })
 }
 
-fn check_reason(reason: Option<&Untrusted>) -> Result<(), OrcError> {
+pub(crate) fn check_reason(reason: Option<&Untrusted>) -> Result<(), OrcError> {
     match reason {
         Some(reason) if reason.raw().len() > MAX_REASON => Err(OrcError::new(ErrorCode::InvalidRequest, format!("the reason is longer than {MAX_REASON} bytes"))),
         _ => Ok(()),

@@ -257,6 +257,14 @@ pub fn command_grant(settings: &settings::Settings, machine: &Machine, entry: &P
 
 /// A planned grant with its stand-ins replaced, for one launch; the contract's bounds win where they are tighter or alone.
 pub(crate) fn expand(grant: &LaunchGrant, workspace: &str, scratch: &str, contract: &PhaseContract) -> LaunchGrant {
+    let mut out = placed(grant, workspace, scratch);
+    let timeout = ResourceLimits { wall_s: Some(contract.timeout_s), ..ResourceLimits::default() };
+    out.limits = tighter(&tighter(&grant.limits, &contract.limits), &timeout);
+    out
+}
+
+/// A grant with the directories of one launch in the place of its stand-ins.
+pub fn placed(grant: &LaunchGrant, workspace: &str, scratch: &str) -> LaunchGrant {
     let place = |text: &String| match text.as_str() {
         WORKSPACE => workspace.to_owned(),
         SCRATCH => scratch.to_owned(),
@@ -267,8 +275,6 @@ pub(crate) fn expand(grant: &LaunchGrant, workspace: &str, scratch: &str, contra
         dir.path = place(&dir.path);
     }
     out.env = grant.env.iter().map(|(name, value)| (name.clone(), place(value))).collect();
-    let timeout = ResourceLimits { wall_s: Some(contract.timeout_s), ..ResourceLimits::default() };
-    out.limits = tighter(&tighter(&grant.limits, &contract.limits), &timeout);
     out
 }
 

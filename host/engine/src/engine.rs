@@ -46,7 +46,7 @@ pub struct EngineParts {
 pub struct Engine {
     pub(crate) store: Arc<Store>,
     pub(crate) root: Option<PathBuf>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) guests: Arc<dyn Guests>,
@@ -74,7 +74,7 @@ impl Engine {
         let engine = Self {
             store: Arc::new(store),
             root,
-            keys,
+            keys: Arc::new(keys),
             clock,
             ids,
             guests,

@@ -36,7 +36,8 @@ impl Phase<'_> {
             argv: argv.clone(),
             end: report.end.clone(),
             duration_ms: report.duration_ms,
-            output_tail: Untrusted::new(tail(&report)),
+            stdout_tail: Untrusted::new(report.stdout.last(OUTPUT_TAIL)),
+            stderr_tail: Untrusted::new(report.stderr.last(OUTPUT_TAIL)),
         };
         self.ended(&id, report).await?;
         Ok(if ended == LaunchEnd::Cancelled { None } else { Some(result) })
@@ -149,12 +150,6 @@ impl Phase<'_> {
             })
             .await
     }
-}
-
-/// The end of what it said: errors first, because that is where the reason usually stands.
-fn tail(report: &LaunchReport) -> String {
-    let stream = if report.stderr.bytes > 0 { &report.stderr } else { &report.stdout };
-    stream.last(OUTPUT_TAIL).to_owned()
 }
 
 fn launch_error(plan: &LaunchPlan, error: &ports::LaunchError) -> OrcError {

@@ -37,7 +37,8 @@ mod views;
 mod vote;
 
 pub use authority::{Act, Permit, VoteCase, authorise};
-pub use document::{Machine, command_grant};
+pub use document::{Machine, command_grant, placed};
 pub use engine::{Engine, EngineParts};
 pub use identity::{Peer, identify};
 pub use keys::{KeyError, Keys};
+pub use rules::compile;

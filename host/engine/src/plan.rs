@@ -7,6 +7,7 @@ use orc_domain::api::{Plan, Planned, Replan};
 use orc_domain::audit::{EventKind, NewEvent, Subject as AuditSubject};
 use orc_domain::contract::PhaseKind;
 use orc_domain::decision::{EntryPoint, Requirement};
+use orc_domain::grant::LaunchGrant;
 use orc_domain::operators::Actor;
 use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, differences};
 use orc_domain::states::{ApprovalRequestEvent, ApprovalRequestState, WorkflowEvent};
@@ -17,7 +18,7 @@ use serde_json::json;
 use crate::authority::Act;
 use crate::command;
 use crate::decide::Answer;
-use crate::document::{Decided, Resolved, Subject, document, resolve};
+use crate::document::{command_grant, Decided, Resolved, Subject, document, resolve};
 use crate::engine::{Engine, internal, to_json};
 use crate::facts::{About, Counts, counts, input};
 use crate::once::Once;
@@ -106,7 +107,20 @@ impl Engine {
         let root = std::path::Path::new(&resolved.entry.root);
         let base = self.workspaces.resolve(root, &resolved.entry.base).await?;
         let copied = self.workspaces.digests(root, &resolved.entry.copy).await?;
+        self.check_enforceable(&command_grant(&rules.checked.settings, &self.machine, resolved.entry)).await?;
         Ok(Draft { subject, base, copied, before })
+    }
+
+    /// What no launch here could be held to is said before anybody is asked to approve it. The launch decides again.
+    async fn check_enforceable(&self, grant: &LaunchGrant) -> Result<(), OrcError> {
+        let enforceable = self.launcher.enforceable().await;
+        let enforceable = enforceable.map_err(|error| OrcError::from_source(ErrorCode::LaunchFailed, "this machine cannot launch anything", &error))?;
+        match grant.must.iter().find_map(|protection| enforceable.missing.get_key_value(protection)) {
+            None => Ok(()),
+            Some((protection, why)) => Err(OrcError::new(ErrorCode::Unenforceable, format!("`{protection}` is demanded of every launch and cannot be enforced here"))
+                .cause(why.clone())
+                .hint("`orcctl doctor` says what this machine can enforce; what root loses is accepted by name under `launch.accept_root` in config/orc.yaml")),
+        }
     }
 
     async fn make_plan(&self, actor: Actor, once: Once, draft: Draft) -> Result<Planned, OrcError> {

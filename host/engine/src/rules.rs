@@ -62,7 +62,11 @@ fn failing_cases(policy: &Policy) -> Vec<Problem> {
     failing.map(problem).collect()
 }
 
-fn compile(checked: &Checked) -> Result<Policy, Vec<Problem>> {
+/// The rules of a checked root, compiled with the names that the rest of the root defines.
+///
+/// # Errors
+/// Every problem of every rules file.
+pub fn compile(checked: &Checked) -> Result<Policy, Vec<Problem>> {
     let words = Words {
         groups: checked.operators.role_groups.keys().cloned().collect(),
         tenants: checked.registry.tenants.keys().cloned().collect(),
@@ -113,6 +117,8 @@ impl Engine {
             Ok(snapshot) if active.as_ref().is_some_and(|active| active.digest == snapshot.digest()) => self.forget_candidate().await,
             Ok(snapshot) => self.consider(snapshot, active).await,
             Err(error) => {
+                // When it can be read again it is looked at again, even if it is what it was before.
+                *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
                 let problem = Problem { at, message: error.to_string(), help: None };
                 self.refuse(None, BTreeMap::new(), vec![problem], active.is_none()).await
@@ -141,12 +147,14 @@ impl Engine {
                 self.refuse(Some(digest), files, problems, active.is_none()).await
             }
             Ok(checked) => {
-                self.belongs_here(&checked)?;
+                if let Err(error) = self.belongs_here(&checked) {
+                    return self.refuse_foreign(error, digest, files).await;
+                }
                 let trust = self.trust_in_force(active.as_ref()).await?;
                 self.remember(Candidate { digest, ready: Ok(checked) });
                 match trust {
-                    Trust::SingleUser => self.activate(files, Actor::System).await,
-                    Trust::Team => self.note_candidate(digest, files).await,
+                    Trust::SingleUser if !self.taken_back(digest).await? => self.activate(files, Actor::System, None).await,
+                    Trust::SingleUser | Trust::Team => self.note_candidate(digest, files).await,
                 }
             }
         }
@@ -168,6 +176,22 @@ impl Engine {
         }
         Err(OrcError::new(ErrorCode::WrongInstallation, format!("the root is of the installation {root}, the database of {database}"))
             .hint(format!("name the root that belongs to this database with --root (it was {}), or another database with --db", self.store.root())))
+    }
+
+    /// A root of another installation refuses an opening. Under a host that runs, it is content that is not in order.
+    async fn refuse_foreign(&self, error: OrcError, digest: Digest, files: BTreeMap<String, Vec<u8>>) -> Result<(), OrcError> {
+        if self.rules.read().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return Err(error);
+        }
+        let at = Place { file: orc_config::ORC_FILE.to_owned(), line: 0, column: 0 };
+        let problems = vec![Problem { at, message: error.message, help: error.hint }];
+        self.remember(Candidate { digest, ready: Err(problems.clone()) });
+        self.refuse(Some(digest), files, problems, false).await
+    }
+
+    /// Whether somebody rolled back from just this content: it waits then, even where no second person is needed.
+    async fn taken_back(&self, digest: Digest) -> Result<bool, OrcError> {
+        self.read(move |tx| Ok(tx.rules_candidate()?.is_some_and(|row| row.digest == Some(digest) && row.problems.is_empty()))).await
     }
 
     fn remember(&self, candidate: Candidate) {
@@ -228,9 +252,17 @@ impl Engine {
         .await
     }
 
-    /// Puts content into force, in one transaction, and into memory.
-    async fn activate(&self, files: BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
-        self.write(move |tx| put_into_force(tx, &files, actor)).await?;
+    /// Puts content into force, in one transaction, and into memory. What is `taken_back` by it is a candidate from then on.
+    async fn activate(&self, files: BTreeMap<String, Vec<u8>>, actor: Actor, taken_back: Option<RootSnapshot>) -> Result<(), OrcError> {
+        self.write(move |tx| {
+            put_into_force(tx, &files, actor)?;
+            if let Some(root) = taken_back.filter(|root| root.files != files) {
+                let (digest, files) = (Some(root.digest()), digests(&root.files));
+                tx.put_rules_candidate(&RulesCandidateRow { digest, files, seen_at: tx.now(), problems: Vec::new(), proposed_by: None })?;
+            }
+            Ok(())
+        })
+        .await?;
         self.load_active().await?;
         *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
@@ -255,7 +287,7 @@ impl Engine {
         let second = row.proposed_by.as_ref().is_some_and(|first| *first != permit.operator);
         if rules.checked.settings.trust == Trust::SingleUser || second {
             let files = self.candidate_content(digest)?;
-            self.activate(files, actor).await?;
+            self.activate(files, actor, None).await?;
         } else {
             let operator = permit.operator;
             self.write(move |tx| {
@@ -286,7 +318,13 @@ impl Engine {
             return Err(OrcError::new(ErrorCode::NotPermitted, format!("{} cannot roll back alone: this installation needs two persons for a change of rules", permit.operator))
                 .hint(format!("put the content of revision {revision} back under the root then two admins run `orcctl rules activate`")));
         }
-        self.activate(files, actor).await?;
+        // The root still has what is taken back. It must not come back by itself at the next look.
+        let _one_at_a_time = self.scanning.lock().await;
+        let under_root = match self.root.clone() {
+            Some(root) => blocking(move || Ok(RootSnapshot::read(&root).ok())).await?,
+            None => None,
+        };
+        self.activate(files, actor, under_root).await?;
         self.rules_status().await
     }
 

@@ -11,7 +11,7 @@ use orc_domain::operators::Actor;
 use orc_domain::plan::{PlanDifference, PlanDocument};
 use orc_domain::states::{ApprovalRequestState, WorkflowEvent, WorkflowState};
 use orc_domain::*;
-use orc_store::{ExecutionRow, NewExecution, NewPhaseRun, ReadTx, WriteTx};
+use orc_store::{ExecutionRow, NewExecution, NewPhaseRun, PlanRevisionRow, ReadTx, WriteTx};
 use serde_json::json;
 
 use crate::authority::Act;
@@ -19,9 +19,11 @@ use crate::decide::Answer;
 use crate::document::{Decided, Subject, document, drift, resolve};
 use crate::engine::{Engine, digest_of};
 use crate::facts::{About, Counts, counts, input};
+use crate::keys::Keys;
 use crate::plan::{PLAN_EXPIRY, subject_of, supersede};
 use crate::rules::ActiveRules;
 use crate::views;
+use crate::vote::EPOCH;
 
 const TRIES: u32 = 5;
 const MAX_KEY: usize = 200;
@@ -111,8 +113,8 @@ impl Engine {
     }
 
     async fn still_approved(&self, rules: &Arc<ActiveRules>, candidate: &Candidate) -> Result<(), OrcError> {
-        let (rules, id, revision) = (Arc::clone(rules), candidate.workflow.id.clone(), candidate.workflow.revision);
-        self.read(move |tx| approvals_hold(tx, &rules, &id, revision)).await
+        let (rules, keys, id, revision) = (Arc::clone(rules), Arc::clone(&self.keys), candidate.workflow.id.clone(), candidate.workflow.revision);
+        self.read(move |tx| approvals_hold(tx, &rules, &keys, &id, revision)).await
     }
 
     /// Whether the world still is what the plan pins, and how far its branch is ahead. Otherwise the plan is stale from now on.
@@ -223,7 +225,7 @@ impl Engine {
 
     /// `None`: what policy was told is no longer so, ask again.
     async fn create(&self, rules: &Arc<ActiveRules>, candidate: &Arc<Candidate>, run: NewRun, answer: Answer, counted: Counts) -> Result<Option<RunAccepted>, OrcError> {
-        let (rules, candidate) = (Arc::clone(rules), Arc::clone(candidate));
+        let (rules, keys, candidate) = (Arc::clone(rules), Arc::clone(&self.keys), Arc::clone(candidate));
         self.write(move |tx| {
             let document = &candidate.document;
             let same_counts = counts(tx, &document.tenant, &document.project, tx.now(), Some(&document.workflow))? == counted;
@@ -235,7 +237,7 @@ impl Engine {
                 let workflow = tx.workflow(&document.workflow)?;
                 return Ok(Some(RunAccepted { execution: existing.into(), workflow, created: false, base_lag: run.lag, warnings: Vec::new() }));
             }
-            approvals_hold(tx, &rules, &document.workflow, document.revision)?;
+            approvals_hold(tx, &rules, &keys, &document.workflow, document.revision)?;
             tx.insert_decision(&answer.stored(Some(&document.workflow), tx.now()))?;
             create_execution(tx, document, &run)?;
             let execution = tx.execution(&run.id)?.into();
@@ -314,9 +316,11 @@ fn check_key(key: &str) -> Result<(), OrcError> {
     Err(OrcError::new(ErrorCode::InvalidRequest, format!("an idempotency key has 1 to {MAX_KEY} printable ASCII characters and no blanks")))
 }
 
-/// Whether votes that still count reach every quorum: roles, proofs and separation are looked up again, now.
-fn approvals_hold(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId, revision: u32) -> Result<(), OrcError> {
-    let document = views::document(tx, &tx.plan_revision(id, revision)?)?;
+/// Whether votes that still count reach every quorum: roles, proofs and separation are looked up again, now. And whether each was cast with
+/// the token of this very plan, which nobody can make who has the database alone.
+fn approvals_hold(tx: &ReadTx<'_>, rules: &ActiveRules, keys: &Keys, id: &WorkflowId, revision: u32) -> Result<(), OrcError> {
+    let row = tx.plan_revision(id, revision)?;
+    let document = views::document(tx, &row)?;
     let requests = views::requests(tx, rules, &tx.workflow(id)?, revision, document.risk.class)?;
     if requests.len() != document.approvals.len() {
         return Err(OrcError::new(ErrorCode::NotApproved, format!("the approval requests of {id} are not those of its plan")));
@@ -326,6 +330,21 @@ fn approvals_hold(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId, revisio
         if request.state != ApprovalRequestState::Approved || counting < request.quorum as usize {
             return Err(OrcError::new(ErrorCode::NotApproved, format!("{counting} of {} votes for {} count now", request.quorum, request.group))
                 .hint(format!("a role was withdrawn or a vote is missing: `orcctl status {id}` shows the votes, `orcctl replan {id}` asks again")));
+        }
+    }
+    cast_on_this_plan(tx, keys, &row)
+}
+
+fn cast_on_this_plan(tx: &ReadTx<'_>, keys: &Keys, row: &PlanRevisionRow) -> Result<(), OrcError> {
+    let requests: Vec<ApprovalRequestId> = tx.requests_of(&row.workflow, row.revision)?.into_iter().map(|request| request.id).collect();
+    for vote in tx.votes_of(&requests)?.into_values().flatten().filter(|vote| vote.choice == Choice::Approve) {
+        let token = keys.approval_token(&vote.request, &row.plan_hash, &vote.operator, EPOCH);
+        if Digest::of(token.as_bytes()) != vote.token_digest {
+            return Err(OrcError::new(
+                ErrorCode::NotApproved,
+                format!("the vote of {} on {} was not cast on the plan {} of {}", vote.operator, vote.request, row.plan_hash.short(), row.workflow),
+            )
+            .hint("the database was changed by hand, or the host's key: `orcctl audit verify`, then restore a backup"));
         }
     }
     Ok(())

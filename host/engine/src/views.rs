@@ -8,7 +8,7 @@ use orc_domain::plan::PlanDocument;
 use orc_domain::risk::RiskClass;
 use orc_domain::states::ApprovalRequestState;
 use orc_domain::*;
-use orc_store::{ApprovalRequestRow, Found, PhaseRunRow, PlanRevisionRow, ReadTx, VoteRow};
+use orc_store::{ApprovalRequestRow, Found, PhaseRunRow, PlanRevisionRow, ReadTx, StoreError, VoteRow};
 
 use crate::authority::{Act, VoteCase, authorise};
 use crate::next;
@@ -73,14 +73,21 @@ pub(crate) fn find_request(tx: &ReadTx<'_>, text: &str) -> Result<ApprovalReques
 
 /// The plan document of a revision, proved by its hash: what is stored is what was approved, or nothing.
 pub(crate) fn document(tx: &ReadTx<'_>, row: &PlanRevisionRow) -> Result<PlanDocument, OrcError> {
-    let document = tx.plan_document(&row.plan_hash)?;
+    let document = tx.plan_document(&row.plan_hash).map_err(|error| match error {
+        StoreError::Damaged { .. } => other_plan(row).cause(error.to_string()),
+        error => error.into(),
+    })?;
     let bound = document.workflow == row.workflow && document.revision == row.revision;
     let hash = document.hash().map_err(|error| crate::engine::internal("a plan document has no JSON form", &error))?;
     if !bound || hash != row.plan_hash {
-        return Err(OrcError::new(ErrorCode::PlanHashMismatch, format!("the stored plan of {} is not the one that its hash {} names", row.workflow, row.plan_hash.short()))
-            .hint("the database was changed by hand: `orcctl audit verify`, then restore a backup"));
+        return Err(other_plan(row));
     }
     Ok(document)
+}
+
+fn other_plan(row: &PlanRevisionRow) -> OrcError {
+    OrcError::new(ErrorCode::PlanHashMismatch, format!("the stored plan of {} is not the one that its hash {} names", row.workflow, row.plan_hash.short()))
+        .hint("the database was changed by hand: `orcctl audit verify`, then restore a backup")
 }
 
 pub(crate) fn newest_plan(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<(WorkflowSummary, PlanRevisionRow, PlanDocument), OrcError> {

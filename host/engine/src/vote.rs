@@ -13,6 +13,7 @@ use orc_store::{ApprovalRequestRow, ReadTx, VoteRow, WriteTx};
 use serde_json::json;
 
 use crate::authority::{Act, Permit, VoteCase, authorise};
+use crate::control::check_reason;
 use crate::engine::{Engine, digest_of};
 use crate::next;
 use crate::once::Once;
@@ -21,7 +22,7 @@ use crate::rules::ActiveRules;
 use crate::views;
 
 /// The key epoch of tokens. A restored database raises it, which voids all tokens made before.
-const EPOCH: u64 = 1;
+pub(crate) const EPOCH: u64 = 1;
 
 /// A vote as it was asked for.
 struct Ballot {
@@ -74,7 +75,8 @@ impl Case {
     /// Whether the request still takes votes.
     fn open(&self, now: Timestamp) -> Result<(), OrcError> {
         let id = &self.request.id;
-        if self.request.state == ApprovalRequestState::Pending && now >= self.request.expires_at {
+        let late = self.request.state == ApprovalRequestState::Pending && now >= self.request.expires_at;
+        if late || self.request.state == ApprovalRequestState::Expired {
             return Err(OrcError::new(ErrorCode::Expired, format!("the approval request {id} expired")).hint(format!("`orcctl replan {}` asks again", self.workflow.id)));
         }
         let votable = matches!(self.request.state, ApprovalRequestState::Pending) && self.workflow.state == WorkflowState::AwaitingApproval;
@@ -100,11 +102,14 @@ impl Engine {
     }
 
     async fn vote(&self, actor: Actor, once: Once, ballot: Ballot) -> Result<Voted, OrcError> {
+        check_reason(ballot.reason.as_ref())?;
         self.expire_due().await?;
         let rules = self.active_rules().await?;
         let voter = actor.operator().cloned().ok_or_else(|| OrcError::new(ErrorCode::NotAnOperator, "only an operator votes"))?;
         let (wanted, by) = (ballot.request.clone(), voter.clone());
         let case = self.read(move |tx| Case::load(tx, views::find_request(tx, &wanted)?, &by)).await?;
+        // Who may not vote is told so, whatever the token: nobody could give a better one.
+        votable(&rules, &actor, &case, &voter, &ballot, self.now())?;
         self.check_token(&case, &voter, &ballot.token)?;
         let id = case.request.id.clone();
         let mut voted = self
@@ -148,6 +153,7 @@ impl Engine {
 
     /// The intent `withdraw`.
     pub(crate) async fn withdraw(&self, actor: Actor, once: Once, request: Withdraw) -> Result<Status, OrcError> {
+        check_reason(request.reason.as_ref())?;
         let rules = self.active_rules().await?;
         self.write(move |tx| {
             let id = views::find_workflow(tx, &request.workflow)?;
@@ -242,12 +248,17 @@ fn cases(tx: &ReadTx<'_>, rules: &ActiveRules, of: Option<&str>, voter: &Operato
     Ok(out)
 }
 
+/// Whether this person may vote on this request now.
+fn votable(rules: &ActiveRules, actor: &Actor, case: &Case, voter: &OperatorName, ballot: &Ballot, now: Timestamp) -> Result<Permit, OrcError> {
+    already(case, voter)?;
+    case.open(now)?;
+    case.judge(rules, actor, ballot.role.as_ref())
+}
+
 /// Writes the vote down and lets it count.
 fn cast(tx: &mut WriteTx<'_>, rules: &ActiveRules, actor: &Actor, case: &Case, ballot: &Ballot) -> Result<(), OrcError> {
     let voter = actor.operator().cloned().ok_or_else(|| OrcError::new(ErrorCode::NotAnOperator, "only an operator votes"))?;
-    already(case, &voter)?;
-    case.open(tx.now())?;
-    let permit = case.judge(rules, actor, ballot.role.as_ref())?;
+    let permit = votable(rules, actor, case, &voter, ballot, tx.now())?;
     let role = permit.role.ok_or_else(|| OrcError::new(ErrorCode::Internal, "a vote was permitted without a role"))?;
     let shown = digest_of(&card_of(case, case.view(tx, rules)?))?;
     tx.insert_vote(&VoteRow {

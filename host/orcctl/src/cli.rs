@@ -145,6 +145,12 @@ commands! {
     Policy(policy),
     /// List, inspect, test and pin guests
     Gate(gate),
+    /// Own the database, drive executions and serve the socket until SIGTERM
+    Serve(serve),
+    /// Bring the database to this version's schema, with a backup first
+    Migrate(migrate),
+    /// Show ORC at work in a throw-away directory
+    Demo(demo),
     /// Say what this machine can enforce, who owns the database and what is not in order
     Doctor(doctor),
     /// Write shell completions

@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::cli::{Format, Globals};
 use crate::printer::Printer;
 use crate::render::{Render, View, text};
-use crate::wiring;
+use crate::host::Working;
+use crate::wiring::{self, Want};
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -32,10 +33,10 @@ impl Context {
         Self { globals, printer, view }
     }
 
-    /// The host, to ask it something; with `writes`, to change something.
-    pub(crate) async fn host(&self, writes: bool) -> Result<Host, OrcError> {
-        let client = wiring::connect(&self.globals, writes).await?;
-        Ok(Host { client, session: Session { user: self.globals.user.clone() } })
+    /// The host, for what is wanted of it.
+    pub(crate) async fn host(&self, want: Want) -> Result<Host, OrcError> {
+        let (client, working) = wiring::connect(&self.globals, want).await?;
+        Ok(Host { client, session: Session { user: self.globals.user.clone() }, working })
     }
 
     /// Asks one question and shows the answer.
@@ -43,7 +44,7 @@ impl Context {
     where
         I::Answer: Render,
     {
-        let answer = self.host(false).await?.read(request).await?;
+        let answer = self.host(Want::Read).await?.read(request).await?;
         self.answer(&answer)
     }
 
@@ -52,7 +53,7 @@ impl Context {
     where
         I::Answer: Render,
     {
-        let answer = self.host(true).await?.write(key, request).await?;
+        let answer = self.host(Want::Write).await?.write(key, request).await?;
         self.answer(&answer)
     }
 
@@ -69,9 +70,17 @@ impl Context {
 pub(crate) struct Host {
     pub(crate) client: Box<dyn Client>,
     session: Session,
+    working: Option<Working>,
 }
 
 impl Host {
+    /// Lets go of it. Where this process is the host, it stops in order: what runs is killed, proved dead and left to the next owner.
+    pub(crate) async fn close(self) {
+        if let Some(working) = self.working {
+            working.stop().await;
+        }
+    }
+
     /// Asks.
     pub(crate) async fn read<I: Intent>(&self, request: I) -> Result<I::Answer, OrcError> {
         orc_client::call(self.client.as_ref(), &self.session, None, request).await

@@ -1,6 +1,5 @@
 //! The engine in this process: made of its parts, owned or only reading, and, where it is to work, driven and served on the socket.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +36,8 @@ impl Clock for SystemClock {
     }
 }
 
-struct SystemRandom;
+/// The operating system's randomness.
+pub(crate) struct SystemRandom;
 
 impl IdSource for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) {
@@ -71,12 +71,13 @@ pub(crate) enum Owning {
 
 /// Owns the database, or finds the host that does. A new database is made for the root's installation.
 pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
+    create_if_missing(paths)?;
     let mut last = None;
     for _ in 0..TRIES {
         if let Some(socket) = wiring::listening(paths).await? {
             return Ok(Owning::Elsewhere(socket));
         }
-        match ownership(paths) {
+        match Ownership::take(&paths.db) {
             Ok(ownership) => {
                 let store = Store::open_owner(ownership, now())?;
                 return engine(paths, store, Some(paths.root.clone())).await.map(Owning::Engine);
@@ -89,15 +90,8 @@ pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
     Err(last.map_or_else(|| OrcError::new(ErrorCode::DatabaseBusy, "the database stays busy"), OrcError::from))
 }
 
-fn ownership(paths: &Paths) -> Result<Ownership, StoreError> {
-    match Ownership::take(&paths.db) {
-        Err(StoreError::Missing { path }) => Err(StoreError::Missing { path }),
-        other => other,
-    }
-}
-
 /// Makes the database where there is none yet, for the installation that the root names.
-pub(crate) fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
+fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
     if paths.db.symlink_metadata().is_ok() {
         return Ok(());
     }
@@ -107,6 +101,16 @@ pub(crate) fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
         Ok(()) | Err(StoreError::Exists { .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Migrates an outdated database, after a backup beside it. What was done, in words; `None` where there was nothing to do.
+pub(crate) fn migrate_if_outdated(paths: &Paths) -> Result<Option<String>, OrcError> {
+    if paths.db.symlink_metadata().is_err() || !matches!(Store::open_read_only(&paths.db), Err(StoreError::Outdated { .. })) {
+        return Ok(None);
+    }
+    let report = orc_store::migrate(&Ownership::take(&paths.db)?, now())?;
+    let backup = report.backup.map(|path| format!("; the copy before it is {}", path.display())).unwrap_or_default();
+    Ok(Some(format!("migrated the database from schema {} to {}{backup}", report.from, report.to)))
 }
 
 /// An engine that only reads.
@@ -164,7 +168,7 @@ pub(crate) fn machine() -> Machine {
     Machine { system: system_grant(), env, inherited: wiring::environment(), as_root: rustix::process::geteuid().is_root() }
 }
 
-fn git() -> Result<PathBuf, OrcError> {
+pub(crate) fn git() -> Result<PathBuf, OrcError> {
     let places = ["/usr/local/bin/git", "/usr/bin/git", "/bin/git"];
     let found = places.iter().map(PathBuf::from).find(|path| path.is_file());
     found.ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("there is no git at {}", places.join(", "))).hint("install git 2.41 or newer"))
@@ -180,13 +184,14 @@ pub(crate) struct Working {
 
 impl Working {
     /// Puts an owner to work.
-    pub(crate) fn start(paths: &Paths, engine: &Arc<Engine>, trust: Trust, request_bytes: u64) -> Result<Self, OrcError> {
+    pub(crate) async fn start(paths: &Paths, engine: &Arc<Engine>) -> Result<Self, OrcError> {
+        let settings = engine.settings().await?;
         let [own, team] = paths.sockets();
-        let (path, access) = match trust {
+        let (path, access) = match settings.trust {
             Trust::SingleUser => (own, Access::Owner),
             Trust::Team => (team, Access::Everyone),
         };
-        let limits = Limits { request_bytes, ..Limits::default() };
+        let limits = Limits { request_bytes: settings.limits.request_bytes, ..Limits::default() };
         let server = Server::bind(&path, access, limits).map_err(|error| OrcError::from_source(ErrorCode::Unenforceable, "the socket cannot be served", &error))?;
         let shutdown = CancellationToken::new();
         let socket = server.path().to_owned();
@@ -208,6 +213,3 @@ impl Working {
         }
     }
 }
-
-/// The environment of this process that is text.
-pub(crate) type Environment = BTreeMap<String, String>;

@@ -6,7 +6,7 @@ use orc_config::{Checked, RootSnapshot};
 use orc_domain::api::Problem;
 use orc_domain::{ErrorCode, OrcError};
 use orc_guests::{GuestsOptions, WasmGuests};
-use orc_policy::{Policy, Words};
+use orc_policy::Policy;
 
 use crate::failure;
 
@@ -25,14 +25,7 @@ pub(crate) fn checked(snapshot: &RootSnapshot) -> Result<Checked, Vec<Problem>> 
 
 /// The rules of a checked root, compiled.
 pub(crate) fn policy(checked: &Checked) -> Result<Policy, Vec<Problem>> {
-    let words = Words {
-        groups: checked.operators.role_groups.keys().cloned().collect(),
-        tenants: checked.registry.tenants.keys().cloned().collect(),
-        projects: checked.registry.projects.keys().cloned().collect(),
-        phases: checked.contracts.phases.keys().cloned().collect(),
-        obligations: std::collections::BTreeSet::new(),
-    };
-    Policy::load(&checked.snapshot().files, &words)
+    orc_engine::compile(checked)
 }
 
 /// The rules of the root, or the error that names its first problem.

@@ -11,11 +11,14 @@
 mod cli;
 mod commands;
 mod context;
+mod demo;
 mod failure;
 mod follow;
+mod host;
 mod local;
 mod printer;
 mod render;
+mod tryout;
 mod wiring;
 
 use std::process::ExitCode;

@@ -1,16 +1,20 @@
 //! The one place that reads the environment: where database, root and keys are, whether there is a colour terminal, and how to reach a host.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use orc_client::{Client, Socket, Timeouts};
+use orc_client::{Client, InProcess, Socket, Timeouts};
 use orc_domain::{ErrorCode, OrcError};
+use orc_engine::Engine;
 
 use crate::cli::{Color, Globals};
 use crate::failure;
+use crate::host::{self, Owning, Working};
 
 /// Columns where standard output is no terminal, and the fewest and most that text is set for.
 const COLUMNS: (u16, u16, u16) = (80, 60, 120);
@@ -130,12 +134,43 @@ pub(crate) async fn listening(paths: &Paths) -> Result<Option<Socket>, OrcError>
     Ok(None)
 }
 
-/// The way to the engine: the host that listens.
-pub(crate) async fn connect(globals: &Globals, _writes: bool) -> Result<Box<dyn Client>, OrcError> {
+/// Environment variables of this process that are text: what `launch.env` of orc.yaml may name.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    #[expect(clippy::disallowed_methods, reason = "wiring is the one door to the environment")]
+    let all = env::vars_os();
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// What a command wants of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// To see something.
+    Read,
+    /// To change something.
+    Write,
+    /// To have an execution driven to its end.
+    Drive,
+}
+
+/// The way to the engine: the host that listens, else an engine in this process, owning the database for as long as the command takes.
+pub(crate) async fn connect(globals: &Globals, want: Want) -> Result<(Box<dyn Client>, Option<Working>), OrcError> {
     let paths = Paths::resolve(globals)?;
-    match listening(&paths).await? {
-        Some(socket) => Ok(Box::new(socket)),
-        None => Err(OrcError::new(ErrorCode::HostUnreachable, format!("no host serves the database `{}`", paths.db.display()))
-            .hint("start one with `orcctl serve`")),
+    if want == Want::Read {
+        return match listening(&paths).await? {
+            Some(socket) => Ok((Box::new(socket), None)),
+            None => Ok((in_process(host::reader(&paths).await?), None)),
+        };
     }
+    match host::own(&paths).await? {
+        Owning::Elsewhere(socket) => Ok((Box::new(socket), None)),
+        Owning::Engine(engine) if want == Want::Drive => {
+            let working = Working::start(&paths, &engine).await?;
+            Ok((in_process(engine), Some(working)))
+        }
+        Owning::Engine(engine) => Ok((in_process(engine), None)),
+    }
+}
+
+fn in_process(engine: Arc<Engine>) -> Box<dyn Client> {
+    Box::new(InProcess { engine, peer: host::this_peer() })
 }

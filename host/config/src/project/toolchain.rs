@@ -9,6 +9,9 @@ use orc_domain::project::Argv;
 /// Where launches find programs without a grant.
 const SYSTEM: [&str; 4] = ["/usr", "/bin", "/sbin", "/lib"];
 
+/// What cargo needs of its home. Never the whole of it: registry tokens live beside these.
+const CARGO_HOME_PARTS: [&str; 4] = ["bin", "registry", "git", "config.toml"];
+
 /// What the commands of a project need beyond the system.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Toolchain {
@@ -59,9 +62,10 @@ fn cargo(file: &Path, home: Option<&Path>, found: &mut Toolchain) {
     }
     found.env.insert("CARGO_NET_OFFLINE".to_owned(), "true".to_owned());
     let Some(folder) = file.parent() else { return };
-    let cargo_home = folder.parent().unwrap_or(folder).to_string_lossy().into_owned();
-    found.env.insert("CARGO_HOME".to_owned(), cargo_home.clone());
-    found.read.insert(cargo_home);
+    let cargo_home = folder.parent().unwrap_or(folder);
+    found.env.insert("CARGO_HOME".to_owned(), cargo_home.to_string_lossy().into_owned());
+    let needed = CARGO_HOME_PARTS.iter().map(|part| cargo_home.join(part)).filter(|part| part.exists());
+    found.read.extend(needed.map(|part| part.to_string_lossy().into_owned()));
     if let Some(rustup) = home.map(|home| home.join(".rustup")).filter(|folder| folder.is_dir()) {
         let rustup = rustup.to_string_lossy().into_owned();
         found.env.insert("RUSTUP_HOME".to_owned(), rustup.clone());

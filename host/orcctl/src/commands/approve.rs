@@ -6,6 +6,7 @@ use orc_domain::api::{Approve, Choice};
 
 use super::vote::VoteArgs;
 use crate::context::Context;
+use crate::wiring::Want;
 
 /// Say yes to an approval request
 #[derive(Debug, Args)]
@@ -19,11 +20,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let host = context.host(true).await?;
-    let Some(vote) = arguments.vote.decide(context, &host, Choice::Approve).await? else {
+    // Asking a person takes a while: nothing is owned meanwhile.
+    let asking = context.host(Want::Read).await?;
+    let Some(vote) = arguments.vote.decide(context, &asking, Choice::Approve).await? else {
         return Ok(());
     };
     let request = Approve { request: vote.request, token: vote.token, role: arguments.vote.role };
-    let answer = host.write(arguments.vote.key.idempotency_key, request).await?;
+    let answer = context.host(Want::Write).await?.write(arguments.vote.key.idempotency_key, request).await?;
     context.answer(&answer)
 }

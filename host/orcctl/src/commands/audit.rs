@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use orc_domain::api::{GetAudit, VerifyAudit};
 use orc_domain::{ErrorCode, OrcError};
 
+use crate::wiring::Want;
 use crate::context::Context;
 
 /// Show the audit, or verify its chain
@@ -39,7 +40,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
 }
 
 async fn verify(context: &Context) -> Result<(), OrcError> {
-    let proof = context.host(false).await?.read(VerifyAudit {}).await?;
+    let proof = context.host(Want::Read).await?.read(VerifyAudit {}).await?;
     context.answer(&proof)?;
     match proof.broken {
         None => Ok(()),

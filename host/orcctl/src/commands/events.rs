@@ -7,6 +7,7 @@ use orc_domain::api::GetEvents;
 use orc_domain::{OrcError, WorkflowId};
 
 use crate::cli::Format;
+use crate::wiring::Want;
 use crate::context::Context;
 use crate::render::event_line;
 
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let host = context.host(false).await?;
+    let host = context.host(Want::Read).await?;
     let mut after = arguments.after;
     loop {
         let answer = host.read(GetEvents { after, workflow: arguments.workflow_id.clone(), limit: 0 }).await?;

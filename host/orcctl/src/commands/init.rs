@@ -5,12 +5,11 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use orc_config::init::{InitError, InitOptions, StockGuest, Team, init};
 use orc_domain::api::{NextStep, Problem};
-use orc_domain::ports::IdSource;
-use orc_domain::{ErrorCode, InstallationId, OperatorName, OrcError};
-use rand::RngCore as _;
+use orc_domain::{ErrorCode, OperatorName, OrcError};
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::host;
 use crate::failure::{io, usage};
 use crate::local;
 use crate::wiring::Paths;
@@ -48,14 +47,6 @@ impl From<TeamArg> for Team {
     }
 }
 
-struct Random;
-
-impl IdSource for Random {
-    fn fill(&self, buffer: &mut [u8]) {
-        rand::rng().fill_bytes(buffer);
-    }
-}
-
 /// What was written.
 #[derive(Debug, Serialize)]
 pub(crate) struct Initialised {
@@ -75,7 +66,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
             .map_err(|_| usage(format!("the unix user `{unix_user}` is no operator's name")).hint("name one with `--operator`"))?,
     };
     let guests = stock(&local::stock_guests()?)?;
-    let options = InitOptions { team: arguments.team.into(), operator, installation: InstallationId::generate(&Random), unix_user, guests };
+    let options = InitOptions { team: arguments.team.into(), operator, installation: host::new_installation(), unix_user, guests };
     let report = init(&root, &options).map_err(|error| refused(&root, &error))?;
     let next = NextStep { command: "orcctl project add PATH".to_owned(), why: "register a git repository".to_owned() };
     context.answer(&Initialised { root: root.display().to_string(), files: report.files, warnings: report.warnings, next: vec![next] })
@@ -99,7 +90,7 @@ fn refused(root: &Path, error: &InitError) -> OrcError {
 }
 
 /// The stock guests of a directory: every `NAME.wasm` with its `NAME.toml`.
-fn stock(directory: &Path) -> Result<Vec<StockGuest>, OrcError> {
+pub(crate) fn stock(directory: &Path) -> Result<Vec<StockGuest>, OrcError> {
     let failed = |error: std::io::Error| io(&format!("cannot read the stock guests in `{}`", directory.display()), &error);
     let mut manifests = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {

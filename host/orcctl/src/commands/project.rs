@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::failure::{io, usage};
 use crate::render::text::argv;
 use crate::wiring::{self, Paths};
+use crate::tryout::{self, Tried};
 use crate::{local, render};
 
 /// Register projects and list them
@@ -53,6 +54,9 @@ struct Add {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
+    /// Do not run the proposed commands on the base commit first
+    #[arg(long)]
+    no_try: bool,
 }
 
 /// The registered projects.
@@ -66,6 +70,8 @@ pub(crate) struct Projects {
 pub(crate) struct Added {
     pub(crate) project: ProjectName,
     pub(crate) entry: ProjectEntry,
+    /// How its commands went on the base commit.
+    pub(crate) tried: Vec<Tried>,
     /// Commands that the rules allow for it now.
     pub(crate) allowed: Vec<Argv>,
     pub(crate) notes: Vec<String>,
@@ -73,16 +79,16 @@ pub(crate) struct Added {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let root = Paths::resolve(&context.globals)?.root;
-    let snapshot = local::snapshot(&root)?;
+    let paths = Paths::resolve(&context.globals)?;
+    let snapshot = local::snapshot(&paths.root)?;
     let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
     match arguments.command {
         Command::List => context.answer(&Projects { projects: checked.registry.projects }),
-        Command::Add(add) => register(context, &root, snapshot, &checked, *add),
+        Command::Add(add) => register(context, &paths, snapshot, &checked, *add).await,
     }
 }
 
-fn register(context: &Context, root: &Path, snapshot: RootSnapshot, checked: &Checked, add: Add) -> Result<(), OrcError> {
+async fn register(context: &Context, paths: &Paths, snapshot: RootSnapshot, checked: &Checked, add: Add) -> Result<(), OrcError> {
     let path = add.path.canonicalize().map_err(|error| io(&format!("cannot find `{}`", add.path.display()), &error))?;
     let name = project_name(&add, &path)?;
     let (entry, notes) = look_at(context, checked, &add, &path)?;
@@ -93,10 +99,14 @@ fn register(context: &Context, root: &Path, snapshot: RootSnapshot, checked: &Ch
         context.printer.words("nothing was written");
         return Ok(());
     }
+    let tried = match add.no_try {
+        true => Vec::new(),
+        false => tryout::run(paths, &checked.settings, &name, &entry, &context.printer).await?,
+    };
     let allowed: Vec<Argv> = entry.verify.clone();
-    write_entry(root, snapshot, &name, &block, &allowed)?;
+    write_entry(&paths.root, snapshot, &name, &block, &allowed)?;
     let next = next_steps(&name, &entry);
-    context.answer(&Added { project: name, entry, allowed, notes, next })
+    context.answer(&Added { project: name, entry, tried, allowed, notes, next })
 }
 
 fn project_name(add: &Add, path: &Path) -> Result<ProjectName, OrcError> {

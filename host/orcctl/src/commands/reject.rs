@@ -6,6 +6,7 @@ use orc_domain::api::{Choice, Reject};
 
 use super::vote::VoteArgs;
 use crate::context::Context;
+use crate::wiring::Want;
 
 /// Say no to an approval request
 #[derive(Debug, Args)]
@@ -22,12 +23,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let host = context.host(true).await?;
-    let Some(vote) = arguments.vote.decide(context, &host, Choice::Reject).await? else {
+    // Asking a person takes a while: nothing is owned meanwhile.
+    let asking = context.host(Want::Read).await?;
+    let Some(vote) = arguments.vote.decide(context, &asking, Choice::Reject).await? else {
         return Ok(());
     };
     let reason = arguments.reason.map(Into::into);
     let request = Reject { request: vote.request, token: vote.token, role: arguments.vote.role, reason };
-    let answer = host.write(arguments.vote.key.idempotency_key, request).await?;
+    let answer = context.host(Want::Write).await?.write(arguments.vote.key.idempotency_key, request).await?;
     context.answer(&answer)
 }

@@ -7,6 +7,7 @@ use orc_domain::{ErrorCode, OrcError};
 
 use super::WorkflowArg;
 use crate::context::{Context, Host};
+use crate::wiring::Want;
 use crate::follow::{Watched, verdict, watch};
 
 /// Run an approved plan and watch it
@@ -32,7 +33,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let host = context.host(true).await?;
+    let host = context.host(Want::Drive).await?;
+    let done = follow(context, &host, arguments).await;
+    host.close().await;
+    done
+}
+
+async fn follow(context: &Context, host: &Host, arguments: Arguments) -> Result<(), OrcError> {
     if arguments.detach && !host.client.host_outlives_caller() {
         return Err(crate::failure::usage("without a host there is nobody to go on with a detached execution")
             .hint("start `orcctl serve` first, or leave `--detach` out"));
@@ -58,12 +65,12 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     if accepted.base_lag > 0 {
         context.printer.words(&format!("the branch is {} commits ahead; the planned commit runs", accepted.base_lag));
     }
-    match watch(context, &host, status.workflow.id.as_str(), &accepted.execution.id).await? {
+    match watch(context, host, status.workflow.id.as_str(), &accepted.execution.id).await? {
         Watched::Settled(status) => {
             context.answer(status.as_ref())?;
             verdict(&status)
         }
-        Watched::Left => Err(left(context, &host, status.workflow.id.as_str())),
+        Watched::Left => Err(left(context, host, status.workflow.id.as_str())),
     }
 }
 

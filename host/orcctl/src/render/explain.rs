@@ -1,7 +1,7 @@
 //! Why: the stored decisions in words.
 
 use orc_domain::api::{Explanation, StoredDecision};
-use orc_domain::decision::Decision;
+use orc_domain::decision::{Decision, EntryPoint};
 
 use super::page::Page;
 use super::text::{argv, list, safe};
@@ -13,9 +13,15 @@ impl Render for Explanation {
         if let Some(workflow) = &self.workflow {
             page.summary(workflow);
         }
-        for decision in &self.decisions {
-            page.decision(decision);
+        let newest_plan = self.decisions.iter().rposition(|stored| stored.decision.entry == EntryPoint::Plan);
+        let (told, passed): (Vec<_>, Vec<_>) = self.decisions.iter().enumerate().partition(|(place, stored)| {
+            let decision = &stored.decision;
+            Some(*place) == newest_plan || self.decisions.len() == 1 || !decision.allowed() || !decision.warnings.is_empty() || !decision.grants.is_empty()
+        });
+        for (_, stored) in told {
+            page.decision(stored);
         }
+        page.passed(passed.into_iter().map(|(_, stored)| stored));
         if !self.reasons.is_empty() {
             page.heading("why the execution did not complete");
             page.blocks(&self.reasons);
@@ -26,6 +32,18 @@ impl Render for Explanation {
 }
 
 impl Page<'_> {
+    /// Decisions that only let things pass: a line each, to be asked about by id.
+    fn passed<'a>(&mut self, decisions: impl Iterator<Item = &'a StoredDecision>) {
+        for (count, stored) in decisions.enumerate() {
+            if count == 0 {
+                self.heading("let pass as well");
+            }
+            let entry = stored.decision.entry.to_string();
+            let about = stored.input.launch.as_ref().map(|launch| format!("  {} {}", launch.purpose, argv(&launch.argv))).unwrap_or_default();
+            self.line(&format!("{}  {entry:<7}  rules {}  {}{about}", stored.id, stored.rules_revision, self.when(stored.at)));
+        }
+    }
+
     fn decision(&mut self, stored: &StoredDecision) {
         let decision = &stored.decision;
         self.heading(&format!("decision {}", stored.id));

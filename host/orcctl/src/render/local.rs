@@ -1,6 +1,7 @@
 //! Answers of commands that need no host.
 
 use orc_domain::api::Problem;
+use orc_domain::Untrusted;
 use orc_domain::decision::Decision;
 use orc_policy::TestReport;
 
@@ -156,6 +157,18 @@ impl Render for Added {
     fn render(&self, view: &View) -> String {
         let mut page = Page::new(view);
         page.line(&format!("project {} is in config/projects.registry.yaml", self.project));
+        for tried in &self.tried {
+            let took = format!("{}.{} s", tried.duration_ms / 1000, tried.duration_ms % 1000 / 100);
+            page.text(2, &format!("{}: {}: {}, {took}", tried.purpose, super::text::argv(&tried.argv), tried.end));
+            if let Some(output) = &tried.output {
+                page.text(4, &Untrusted::new(output.as_str()).for_terminal(3000));
+            }
+        }
+        match self.tried.last() {
+            Some(last) if last.ok => page.line("it is green on the base commit"),
+            Some(_) => page.line("it is red before any work: mend it, or its commands, before planning"),
+            None => page.line("it was not tried"),
+        }
         for command in &self.allowed {
             page.text(2, &format!("may be planned: {}", super::text::argv(command)));
         }

@@ -67,8 +67,6 @@ word_enum! {
         Unfrozen = "unfrozen",
         /// Any other intent was refused.
         IntentDenied = "intent_denied",
-        /// A project entry was checked by running it.
-        ProjectChecked = "project_checked",
     }
 }
 

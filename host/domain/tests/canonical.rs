@@ -1,4 +1,5 @@
 //! Canonical JSON and the plan hash against vectors that another implementation made.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use orc_domain::plan::{PlanDocument, differences};
 use orc_domain::{Digest, canonical_json};

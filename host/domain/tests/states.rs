@@ -1,4 +1,5 @@
 //! The five machines against matrices written by hand: a column a state, a row an event, `.` is refused.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use orc_domain::states::*;
 

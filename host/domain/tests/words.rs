@@ -1,4 +1,5 @@
 //! Names, ids, digests and untrusted text: what is taken and what is not.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use orc_domain::ports::IdSource;
 use orc_domain::*;

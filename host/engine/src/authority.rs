@@ -49,6 +49,7 @@ pub struct VoteCase<'a> {
 
 /// A permission: made by [`authorise`] alone, demanded by what needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Permit {
     /// Who.
     pub operator: OperatorName,
@@ -56,7 +57,6 @@ pub struct Permit {
     pub proof: Proof,
     /// For votes: the role voted under.
     pub role: Option<RoleName>,
-    sealed: (),
 }
 
 /// Whether `actor` may do `act` under these operators.
@@ -72,7 +72,7 @@ pub fn authorise(operators: &Operators, admin_group: &GroupName, actor: &Actor, 
         return Err(OrcError::new(ErrorCode::OperatorWithdrawn, format!("{name} may not act: withdrawn or removed in config/operators.yaml")));
     }
     let admin = operators.in_group(name, admin_group);
-    let permit = |role| Permit { operator: name.clone(), proof: *proof, role, sealed: () };
+    let permit = |role| Permit { operator: name.clone(), proof: *proof, role };
     match act {
         Act::Read | Act::Plan => Ok(permit(None)),
         Act::Steer { requesters } if admin || requesters.contains(name) => Ok(permit(None)),

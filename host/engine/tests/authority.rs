@@ -1,4 +1,5 @@
 //! The authorisation matrix, written by hand: who × role × risk × proof × own plan or not, for every act.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 

@@ -12,7 +12,8 @@ fn check<M: Machine + std::fmt::Debug>(matrix: &str) {
     for line in lines {
         let mut cells = line.split_whitespace();
         let event = cells.next().unwrap();
-        let event = *M::EVENTS.iter().find(|known| M::event_word(**known) == event).unwrap_or_else(|| panic!("{}: no event {event}", M::NAME));
+        let event =
+            *M::EVENTS.iter().find(|known| M::event_word(**known) == event).unwrap_or_else(|| panic!("{}: no event {event}", M::NAME));
         events.push(M::event_word(event));
         let expected: Vec<&str> = cells.collect();
         let actual: Vec<&str> = M::STATES.iter().map(|state| state.next(event).map_or(".", M::word)).collect();

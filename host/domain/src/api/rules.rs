@@ -1,0 +1,93 @@
+//! Rules revisions: in force, candidate, history.
+
+use serde::{Deserialize, Serialize};
+
+use super::NextStep;
+use crate::canonical::Digest;
+use crate::names::OperatorName;
+use crate::operators::Actor;
+use crate::time::Timestamp;
+
+/// Ask for the rules' state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetRules {}
+
+/// Put the candidate into force. With `trust: team` the first person proposes and a second one activates. Admins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesActivate {
+    /// The digest of the candidate that was looked at; another one is refused.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+}
+
+/// Put old content into force again, as a new revision. Admins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesRollback {
+    /// The revision whose content it is.
+    pub revision: u64,
+}
+
+/// The rules' state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesStatus {
+    /// The revision in force.
+    pub active: RulesRevisionView,
+    /// The candidate under the root, where its content differs from the revision in force.
+    #[serde(default)]
+    pub candidate: Option<RulesCandidateView>,
+    /// The newest revisions, newest first, at most 10.
+    pub history: Vec<RulesRevisionView>,
+    /// What to do next.
+    pub next: Vec<NextStep>,
+}
+
+/// A rules revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesRevisionView {
+    /// Its number.
+    pub revision: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// When it came into force.
+    pub activated_at: Timestamp,
+    /// Who put it there.
+    pub activated_by: Actor,
+    /// Files of it.
+    pub files: u64,
+}
+
+/// Content under the root that is not in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesCandidateView {
+    /// Its digest; absent where it could not even be read.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// When it was seen.
+    pub seen_at: Timestamp,
+    /// Files that differ from the revision in force: `+`, `-` or `~` and the path.
+    pub changes: Vec<String>,
+    /// Why it cannot come into force; empty where it can.
+    pub problems: Vec<Problem>,
+    /// Who proposed it, where a second person is needed.
+    #[serde(default)]
+    pub proposed_by: Option<OperatorName>,
+}
+
+/// Something wrong in a file under the root.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// Where.
+    pub at: crate::decision::Place,
+    /// What.
+    pub message: String,
+    /// What was probably meant, or what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}

@@ -36,9 +36,27 @@ impl Engine {
         };
         if let Err(error) = ended.await {
             tracing::error!(execution = %id, %error, causes = ?error.causes, "an execution could not be driven on");
+            self.abandon(&id, &error).await;
         }
         if let Err(error) = self.workspaces.remove_execution(&id).await {
             tracing::warn!(execution = %id, %error, "the execution's worktrees could not be removed");
+        }
+    }
+
+    /// Ends what cannot be driven on, with the error as its reason.
+    async fn abandon(&self, id: &ExecutionId, error: &OrcError) {
+        let (execution, reason) = (id.clone(), BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: None });
+        let ended = self.write(move |tx| {
+            for row in tx.phase_runs_of(&execution)? {
+                if matches!(row.state, PhaseRunState::Running | PhaseRunState::Paused) {
+                    tx.set_phase_reasons(&row.id, std::slice::from_ref(&reason))?;
+                    tx.apply_phase_run(&row.id, PhaseRunEvent::Failed, &Actor::System, json!({ "reasons": [&reason] }))?;
+                }
+            }
+            over(tx, &execution, ExecutionState::Failed, &Actor::System)
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(execution = %id, %error, "its end could not be written down: the next owner finds it as it was recorded last");
         }
     }
 

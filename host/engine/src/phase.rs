@@ -77,10 +77,9 @@ pub(crate) struct Phase<'a> {
 impl Phase<'_> {
     /// Runs the phase from where its row stands.
     pub(crate) async fn run(&self, row: PhaseRunRow) -> Result<PhaseEnd, OrcError> {
-        if !self.wait_for_freezes().await? {
+        if !self.admitted().await? {
             return Ok(PhaseEnd::Stopped);
         }
-        self.admit().await?;
         if row.state == PhaseRunState::Pending && self.skipped().await? {
             return Ok(PhaseEnd::Skipped);
         }
@@ -186,8 +185,18 @@ impl Phase<'_> {
         denial.map_or(Ok(decision), Err)
     }
 
-    async fn admit(&self) -> Result<(), OrcError> {
-        self.ask(EntryPoint::Admit, |_| {}).await.map(|_| ())
+    /// Policy's `admit` once no freeze covers the project any more; one that comes in between is waited for again. `false`: stopped.
+    async fn admitted(&self) -> Result<bool, OrcError> {
+        loop {
+            if !self.wait_for_freezes().await? {
+                return Ok(false);
+            }
+            match self.ask(EntryPoint::Admit, |_| {}).await {
+                Ok(_) => return Ok(true),
+                Err(error) if error.code == ErrorCode::FreezeOn => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn skipped(&self) -> Result<bool, OrcError> {
@@ -231,15 +240,10 @@ impl Phase<'_> {
             .await
     }
 
-    /// One numbered try, in directories of its own that are gone afterwards.
+    /// One numbered try, in directories of its own that are gone when the execution is left.
     async fn attempt(&self, attempt: u32) -> Result<Attempt, OrcError> {
-        let scratch = self.scratch(attempt).await?;
-        let done = self.try_command(attempt, &scratch).await;
-        let removed = scratch.clone();
-        if let Err(error) = blocking(move || remove_tree(&removed)).await {
-            tracing::warn!(execution = %self.execution, %error, "a scratch directory could not be removed");
-        }
-        done
+        let scratch = self.engine.workspaces.scratch(&self.execution, &format!("{}-{attempt}", self.planned.phase)).await?;
+        self.try_command(attempt, &scratch).await
     }
 
     async fn try_command(&self, attempt: u32, scratch: &Path) -> Result<Attempt, OrcError> {
@@ -409,18 +413,6 @@ impl Phase<'_> {
         let event = NewEvent { kind: EventKind::PhaseStep, actor: Actor::System, subject, body };
         self.engine.write(move |tx| Ok(tx.append(event).map(|_| ())?)).await
     }
-
-    async fn scratch(&self, attempt: u32) -> Result<PathBuf, OrcError> {
-        let name = format!("{}-{attempt}", self.planned.phase);
-        let dir = self.engine.store.dir().join("scratch").join(self.execution.as_str()).join(name);
-        let made = dir.clone();
-        blocking(move || {
-            remove_tree(&made)?;
-            private_dir(&made)
-        })
-        .await?;
-        Ok(dir)
-    }
 }
 
 /// Makes a directory, and those above it, for this user alone.
@@ -428,15 +420,6 @@ pub(crate) fn private_dir(dir: &Path) -> Result<(), OrcError> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| OrcError::from_source(ErrorCode::StorageFailed, format!("{} cannot be made", dir.display()), &error))
-}
-
-fn remove_tree(dir: &Path) -> Result<(), OrcError> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(OrcError::from_source(ErrorCode::StorageFailed, format!("{} cannot be removed", dir.display()), &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn failed(what: &str, result: &CommandResult) -> BlockReason {

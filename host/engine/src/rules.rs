@@ -9,7 +9,7 @@ use orc_domain::api::{Problem, RulesActivate, RulesCandidateView, RulesRevisionV
 use orc_domain::audit::{EventKind, NewEvent, Subject};
 use orc_domain::decision::Place;
 use orc_domain::operators::{Actor, Trust};
-use orc_domain::{Digest, ErrorCode, OrcError};
+use orc_domain::{Digest, ErrorCode, OperatorName, OrcError};
 use orc_policy::{Policy, Words};
 use orc_store::{ReadTx, RulesCandidateRow, RulesRevisionRow, WriteTx};
 use serde_json::json;
@@ -20,6 +20,10 @@ use crate::next;
 
 /// Revisions that `rules` shows.
 const HISTORY: u32 = 10;
+/// How the problem of rolled-back content begins.
+const ROLLED_BACK: &str = "this content was rolled back";
+/// How many events back a first person's agreement to a rollback counts.
+const AGREEMENT_EVENTS: u32 = 2000;
 
 /// The rules revision in force, compiled. Immutable: a reload makes another one.
 pub(crate) struct ActiveRules {
@@ -129,7 +133,7 @@ impl Engine {
     async fn consider(&self, snapshot: RootSnapshot, active: Option<RulesRevisionRow>) -> Result<(), OrcError> {
         let digest = snapshot.digest();
         let known = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if known.is_some_and(|known| known.digest == digest) {
+        if known.is_some_and(|known| known.digest == digest) || self.was_rolled_back(digest).await? {
             return Ok(());
         }
         let files = snapshot.files.clone();
@@ -192,6 +196,12 @@ impl Engine {
     /// Whether somebody rolled back from just this content: it waits then, even where no second person is needed.
     async fn taken_back(&self, digest: Digest) -> Result<bool, OrcError> {
         self.read(move |tx| Ok(tx.rules_candidate()?.is_some_and(|row| row.digest == Some(digest) && row.problems.is_empty()))).await
+    }
+
+    /// Whether this content is what a rollback took out of force: it stays out until somebody changes it.
+    async fn was_rolled_back(&self, digest: Digest) -> Result<bool, OrcError> {
+        let row = self.read(|tx| Ok(tx.rules_candidate()?)).await?;
+        Ok(row.is_some_and(|row| row.digest == Some(digest) && row.problems.iter().any(|problem| problem.message.starts_with(ROLLED_BACK))))
     }
 
     fn remember(&self, candidate: Candidate) {
@@ -314,18 +324,32 @@ impl Engine {
         let files = self.read(move |tx| content(tx, revision)).await?;
         let snapshot = RootSnapshot::from_files(files.clone());
         blocking(move || prepare(&snapshot).map(|_| ()).map_err(|problems| invalid(&problems))).await?;
-        if rules.checked.settings.trust == Trust::Team {
-            return Err(OrcError::new(ErrorCode::NotPermitted, format!("{} cannot roll back alone: this installation needs two persons for a change of rules", permit.operator))
-                .hint(format!("put the content of revision {revision} back under the root then two admins run `orcctl rules activate`")));
+        let operator = permit.operator;
+        let second = self.read(move |tx| somebody_agreed(tx, revision, &operator)).await?;
+        if rules.checked.settings.trust == Trust::SingleUser || second {
+            self.roll_back(revision, files, actor).await?;
+        } else {
+            self.write(move |tx| Ok(tx.append(event(EventKind::RulesProposed, actor, json!({ "rollback_to": revision }))).map(|_| ())?)).await?;
         }
-        // The root still has what is taken back. It must not come back by itself at the next look.
-        let _one_at_a_time = self.scanning.lock().await;
-        let under_root = match self.root.clone() {
-            Some(root) => blocking(move || Ok(RootSnapshot::read(&root).ok())).await?,
-            None => None,
-        };
-        self.activate(files, actor, under_root).await?;
         self.rules_status().await
+    }
+
+    /// Old content comes into force; what lies under the root now stays out of it until it is changed.
+    async fn roll_back(&self, revision: u64, files: BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
+        self.write(move |tx| {
+            let left = tx.active_rules()?;
+            put_into_force(tx, &files, actor)?;
+            let Some(left) = left else { return Ok(()) };
+            let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
+            let message = format!("{ROLLED_BACK}: revision {} gave way to the content of revision {revision}", left.revision);
+            let problem = Problem { at, message, help: Some("change it, and it is a candidate again".to_owned()) };
+            let row = RulesCandidateRow { digest: Some(left.digest), files: left.files, seen_at: tx.now(), problems: vec![problem], proposed_by: None };
+            Ok(tx.put_rules_candidate(&row)?)
+        })
+        .await?;
+        self.load_active().await?;
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
     }
 
     /// The intent `rules`.
@@ -340,6 +364,14 @@ impl Engine {
         })
         .await
     }
+}
+
+/// Whether somebody else agreed to this rollback since rules came into force last. The audit is the only place where that is written.
+fn somebody_agreed(tx: &ReadTx<'_>, revision: u64, but: &OperatorName) -> Result<bool, OrcError> {
+    let events = tx.newest_events(None, AGREEMENT_EVENTS)?.events;
+    let since = events.iter().rev().take_while(|event| event.kind != EventKind::RulesActivated);
+    let agreed = |event: &&orc_domain::audit::Event| event.kind == EventKind::RulesProposed && event.body.get("rollback_to") == Some(&json!(revision));
+    Ok(since.filter(agreed).any(|event| event.actor.operator().is_some_and(|operator| operator != but)))
 }
 
 fn put_into_force(tx: &mut WriteTx<'_>, files: &BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {

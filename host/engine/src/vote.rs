@@ -212,6 +212,7 @@ fn card_of(case: &Case, request: ApprovalRequestView) -> ApprovalCard {
         workflow: case.workflow.clone(),
         will_run,
         prepare: document.prepare.clone(),
+        grant: document.launch_grants.get("command").cloned(),
         base: document.base.clone(),
         risk: document.risk.clone(),
         flags: document.flags.iter().filter(|(_, set)| **set).map(|(flag, _)| flag.clone()).collect(),

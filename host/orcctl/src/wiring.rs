@@ -16,7 +16,8 @@ use crate::cli::{Color, Globals};
 use crate::failure;
 use crate::host::{self, Owning, Working};
 
-/// Columns where standard output is no terminal, and the fewest and most that text is set for.
+/// Columns where standard output is no terminal and `COLUMNS` says nothing, and the fewest and most that text is set for: in fewer, ids
+/// would be broken.
 const COLUMNS: (u16, u16, u16) = (80, 60, 120);
 
 /// Where an installation lives.
@@ -90,10 +91,11 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Where programs of a project may be: the search path, and the home directory that toolchains are in.
+/// Where programs of a project may be: the search path, and rustup's home.
 pub(crate) fn toolchain_places() -> (String, Option<PathBuf>) {
     let path = variable("PATH").and_then(|path| path.into_string().ok()).unwrap_or_default();
-    (path, variable("HOME").map(PathBuf::from))
+    let rustup = variable("RUSTUP_HOME").map(PathBuf::from);
+    (path, rustup.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".rustup"))))
 }
 
 /// Whether to use colour on standard output.
@@ -112,6 +114,7 @@ pub(crate) fn width() -> u16 {
         .ok()
         .map(|size| size.ws_col)
         .filter(|columns| *columns > 0)
+        .or_else(|| variable("COLUMNS")?.to_str()?.parse().ok())
         .unwrap_or(usual)
         .clamp(least, most)
 }

@@ -1,15 +1,16 @@
 //! Cases beside the rules: `policies/tests/<entry>/<name>.yaml`, one file one case. Written and read by people who change the table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use orc_domain::api::Problem;
 use orc_domain::decision::{Decision, DecisionInput, EntryPoint, GroupFacts, Reason, RequirementKind};
 use orc_domain::risk::RiskClass;
 use orc_domain::{Code, GroupName};
 
-use crate::evaluate::Ground;
+use crate::case_table::{CaseTable, STOCK_TABLE, Tables};
 use crate::problem::{file_place, problem, problem_help, unknown};
-use crate::rules::{Rules, read};
+use crate::rules::Rules;
 use crate::shape;
 use crate::yaml::{self, Node, Reader};
 use crate::{Words, floor};
@@ -26,8 +27,9 @@ pub(crate) struct Case {
     pub(crate) entry: EntryPoint,
     pub(crate) about: String,
     pub(crate) input: DecisionInput,
-    /// Rules of its own, where the case changes the table.
-    pub(crate) rules: Option<Rules>,
+    /// The table that it is decided on.
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) words: Arc<Words>,
     pub(crate) expect: Expectation,
 }
 
@@ -45,28 +47,37 @@ pub(crate) struct Expectation {
     obligations: Option<BTreeMap<String, String>>,
 }
 
-/// Reads every case of `files`.
-pub(crate) fn read_all(files: &BTreeMap<&str, &[u8]>, table: &Node, rules: &Rules, words: &Words) -> (Vec<Case>, Vec<Problem>) {
+/// Reads every case of `files`; those that do not say otherwise are decided on `live`.
+pub(crate) fn read_all(files: &BTreeMap<&str, &[u8]>, live: CaseTable) -> (Vec<Case>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let Some(base) = files.get(DEFAULT_INPUT) else {
-        let help = "every case says only how it differs from this input";
-        return (Vec::new(), vec![problem_help(&file_place(DEFAULT_INPUT), "the file is missing", help)]);
-    };
-    let base = match yaml::parse(DEFAULT_INPUT, base) {
+    let tables = Tables::new(files, live, &mut problems);
+    let base = match default_input(files) {
         Ok(base) => base,
-        Err(found) => return (Vec::new(), vec![found]),
+        Err(found) => {
+            problems.push(found);
+            return (Vec::new(), problems);
+        }
     };
     let mut cases = Vec::new();
-    for (file, bytes) in files.iter().filter(|(file, _)| file.starts_with(TESTS) && **file != DEFAULT_INPUT) {
-        match case(file, bytes, &base, table, rules, words) {
-            Ok(case) => cases.extend(case),
+    let is_case = |file: &str| file.starts_with(TESTS) && file != DEFAULT_INPUT && file != STOCK_TABLE;
+    for (file, bytes) in files.iter().filter(|(file, _)| is_case(file)) {
+        match case(file, bytes, &base, &tables) {
+            Ok(case) => cases.push(case),
             Err(found) => problems.extend(found),
         }
     }
     (cases, problems)
 }
 
-fn case(file: &str, bytes: &[u8], base: &Node, table: &Node, rules: &Rules, words: &Words) -> Result<Option<Case>, Vec<Problem>> {
+fn default_input(files: &BTreeMap<&str, &[u8]>) -> Result<Node, Problem> {
+    let missing = || {
+        let help = "every case says only how it differs from this input";
+        problem_help(&file_place(DEFAULT_INPUT), "the file is missing", help)
+    };
+    yaml::parse(DEFAULT_INPUT, files.get(DEFAULT_INPUT).ok_or_else(missing)?)
+}
+
+fn case(file: &str, bytes: &[u8], base: &Node, tables: &Tables) -> Result<Case, Vec<Problem>> {
     let Some((folder, name)) = file.strip_prefix(TESTS).and_then(|rest| rest.strip_suffix(".yaml")).and_then(|rest| rest.split_once('/'))
     else {
         let help = "a case is policies/tests/<entry>/<name>.yaml";
@@ -74,26 +85,24 @@ fn case(file: &str, bytes: &[u8], base: &Node, table: &Node, rules: &Rules, word
     };
     let entry: EntryPoint = folder.parse().map_err(|_| vec![unknown(&file_place(file), "entry point", folder, EntryPoint::ALL)])?;
     let node = yaml::parse(file, bytes).map_err(|found| vec![found])?;
+    let table = tables.named(node.get("table")).map_err(|found| vec![found])?;
     let mut reader = Reader::default();
-    reader.keys(&node, &["about", "input", "rules", "expect"], &["about", "expect"]);
+    reader.keys(&node, &["about", "table", "input", "rules", "expect"], &["about", "expect"]);
     let about = node.get("about").map(|text| reader.text(text)).unwrap_or_default();
-    let changed = node.get("rules").map(|over| read(&table.overlaid(over), words));
-    let changed = changed.map(|(rules, problems)| {
-        reader.problems.extend(problems);
-        rules
-    });
-    let input = input(&node, base, changed.as_ref().unwrap_or(rules), words, &mut reader);
-    let expect = node.get("expect").map(|expect| expectation(expect, changed.as_ref().unwrap_or(rules), words, &mut reader));
+    let rules = table.rules_with(node.get("rules"), &mut reader);
+    let input = input(&node, base, &rules, &table.words, &mut reader);
+    let expect = node.get("expect").map(|expect| expectation(expect, &rules, &table.words, &mut reader));
     match input {
-        Some(input) if reader.problems.is_empty() => Ok(Some(Case {
+        Some(input) if reader.problems.is_empty() => Ok(Case {
             name: format!("{folder}/{name}"),
             file: file.to_owned(),
             entry,
             about,
             input,
-            rules: changed,
+            rules,
+            words: Arc::clone(&table.words),
             expect: expect.unwrap_or_default(),
-        })),
+        }),
         _ => Err(reader.problems),
     }
 }
@@ -177,14 +186,6 @@ pub(crate) fn given(decision: &Decision) -> BTreeSet<String> {
     let asked = decision.requires.iter().flat_map(|need| &need.reasons);
     let reasons = decision.denials.iter().chain(&decision.warnings).chain(&decision.grants).chain(&decision.risk.reasons).chain(asked);
     reasons.map(|reason| reason.code.to_string()).collect()
-}
-
-/// The ground of a case: its own where it changes the table.
-pub(crate) fn ground(case: &Case, ground: &Ground) -> Option<Ground> {
-    match &case.rules {
-        Some(rules) => Ground::new(rules.clone(), std::sync::Arc::clone(&ground.words)),
-        None => Some(ground.clone()),
-    }
 }
 
 impl Expectation {

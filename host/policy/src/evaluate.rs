@@ -17,7 +17,6 @@ use crate::{Words, engine, floor};
 const SECONDS_PER_HOUR: u64 = 3600;
 
 /// What a decision stands on.
-#[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) rules: Arc<Rules>,
     /// The rules as scripts see them.
@@ -27,9 +26,9 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// `None` where the rules have no JSON form, which checked ones always have.
-    pub(crate) fn new(rules: Rules, words: Arc<Words>) -> Option<Self> {
-        let data = dynamic(&serde_json::to_value(&rules).ok()?)?;
-        Some(Self { rules: Arc::new(rules), data, words })
+    pub(crate) fn new(rules: Arc<Rules>, words: Arc<Words>) -> Option<Self> {
+        let data = dynamic(&serde_json::to_value(rules.as_ref()).ok()?)?;
+        Some(Self { rules, data, words })
     }
 }
 

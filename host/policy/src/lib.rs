@@ -19,6 +19,7 @@ use orc_domain::api::Problem;
 use orc_domain::decision::{Decision, DecisionInput, EntryPoint};
 use orc_domain::{Code, FlagName, GroupName, PhaseName, ProjectName, TenantName};
 
+mod case_table;
 mod cases;
 mod engine;
 mod evaluate;
@@ -37,6 +38,7 @@ pub use floor::CODES as FLOOR_CODES;
 pub use report::{CaseReport, CodeCoverage, TestReport};
 pub use rules::{FlagRule, RULES_FILE, project_command_line};
 
+use case_table::CaseTable;
 use cases::Case;
 use evaluate::Ground;
 use problem::{file_place, problem_help, unknown};
@@ -97,7 +99,8 @@ impl Policy {
     }
 
     fn run_case(&self, case: &Case) -> Option<CaseReport> {
-        let decision = evaluate::decide(&self.program, &cases::ground(case, &self.ground)?, case.entry, &case.input);
+        let ground = Ground::new(Arc::clone(&case.rules), Arc::clone(&case.words))?;
+        let decision = evaluate::decide(&self.program, &ground, case.entry, &case.input);
         let differences = case.expect.differences(&decision);
         Some(CaseReport { name: case.name.clone(), file: case.file.clone(), about: case.about.clone(), differences, decision })
     }
@@ -126,13 +129,14 @@ fn load(files: &BTreeMap<String, Vec<u8>>, words: &Words) -> Result<Policy, Vec<
     problems.extend(found);
     let (program, found) = program::compile(&files, &rules, words);
     problems.extend(found);
-    let (cases, found) = cases::read_all(&files, &table, &rules, words);
+    let (rules, words) = (Arc::new(rules), Arc::new(words.clone()));
+    let live = CaseTable { node: table, rules: Arc::clone(&rules), words: Arc::clone(&words) };
+    let (cases, found) = cases::read_all(&files, live);
     // What is wrong in the table is said once, not again for each case that changes it.
     problems.extend(found);
     problems.sort();
     problems.dedup();
-    let ground = Ground::new(rules, Arc::new(words.clone()));
-    match ground {
+    match Ground::new(rules, words) {
         Some(ground) if problems.is_empty() => Ok(Policy { program, ground, cases }),
         _ => Err(problems),
     }

@@ -73,11 +73,28 @@ impl Workspaces {
         self.remove_below(&workspace.path).await
     }
 
-    /// Removes all checkouts of an execution. Safe to repeat, and after a crash in the middle of anything.
+    /// Makes an empty directory for the home and the temporary files of an execution's processes, for this user alone. What was there is
+    /// removed.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::CheckoutName`], and what the disk says.
+    pub async fn scratch(&self, execution: &ExecutionId, name: &str) -> Result<PathBuf> {
+        let dir = self.scratch_root().join(execution.as_str()).join(checkout_name(name)?);
+        blocking(move || {
+            removed(&dir)?;
+            private_dir(&dir)?;
+            Ok(dir)
+        })
+        .await
+    }
+
+    /// Removes all checkouts and scratch directories of an execution. Safe to repeat, and after a crash in the middle of anything.
     ///
     /// # Errors
     /// As [`Workspaces::remove`].
     pub async fn remove_execution(&self, execution: &ExecutionId) -> Result<()> {
+        let scratch = self.scratch_root().join(execution.as_str());
+        blocking(move || removed(&scratch)).await?;
         self.remove_below(&self.worktrees_root().join(execution.as_str())).await
     }
 
@@ -90,20 +107,20 @@ impl Workspaces {
         blocking(move || worktrees_below(&git_root, &dir)?.iter().try_for_each(|git_dir| removed(git_dir))).await
     }
 
-    /// Executions that have checkouts now.
+    /// Executions that have checkouts or scratch directories now.
     ///
     /// # Errors
-    /// When the directory cannot be listed.
+    /// When a directory cannot be listed.
     pub async fn executions(&self) -> Result<BTreeSet<ExecutionId>> {
-        let root = self.worktrees_root();
+        let roots = [self.worktrees_root(), self.scratch_root()];
         blocking(move || {
-            let names = list(&root)?;
+            let names = roots.iter().map(|root| list(root)).collect::<Result<Vec<_>>>()?.concat();
             Ok(names.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect())
         })
         .await
     }
 
-    /// Removes the checkouts of those executions that are over; returns which had any.
+    /// Removes the checkouts and scratch directories of those executions that are over; returns which had any.
     ///
     /// # Errors
     /// As [`Workspaces::remove`], at the first that cannot be removed.

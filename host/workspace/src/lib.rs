@@ -13,6 +13,7 @@
 //! <state>/git/views/<digest>/          HEAD, config (ORC's); refs, objects, packed-refs, shallow -> the project's
 //! <state>/git/<project>.git/           objects/info/alternates -> the project's objects; worktrees/<id>/
 //! <state>/worktrees/<execution>/<name> a checkout; only this is shown to a worker
+//! <state>/scratch/<execution>/<name>   home and temporary files of a worker
 //! ```
 //!
 //! **Key types:** [`Workspaces`] is the room's door; [`Workspace`] a checkout; [`CapturedTree`] what was collected from it.
@@ -234,6 +235,10 @@ impl Workspaces {
 
     fn worktrees_root(&self) -> PathBuf {
         self.state.join("worktrees")
+    }
+
+    fn scratch_root(&self) -> PathBuf {
+        self.state.join("scratch")
     }
 }
 

@@ -23,15 +23,14 @@ pub struct Toolchain {
     pub missing: BTreeSet<String>,
 }
 
-/// Looks the programs of these commands up in `path`, a search path as in `PATH`. `home` is the home directory that `~/.cargo` and
-/// `~/.rustup` are in.
-pub fn toolchain<'a>(commands: impl IntoIterator<Item = &'a Argv>, path: &str, home: Option<&Path>) -> Toolchain {
+/// Looks the programs of these commands up in `path`, a search path as in `PATH`. `rustup` is rustup's home, where it is known.
+pub fn toolchain<'a>(commands: impl IntoIterator<Item = &'a Argv>, path: &str, rustup: Option<&Path>) -> Toolchain {
     let mut found = Toolchain::default();
     let programs: BTreeSet<&str> = commands.into_iter().filter_map(|argv| argv.first()).map(String::as_str).collect();
     for program in programs.into_iter().filter(|program| !program.contains('/')) {
         match look_up(program, path) {
             None => _ = found.missing.insert(program.to_owned()),
-            Some(file) if program == "cargo" => cargo(&file, home, &mut found),
+            Some(file) if program == "cargo" => cargo(&file, rustup, &mut found),
             Some(file) => grant(&file, path, &mut found),
         }
     }
@@ -43,12 +42,14 @@ fn look_up(program: &str, path: &str) -> Option<PathBuf> {
     absolute.map(|folder| Path::new(folder).join(program)).find(|file| file.is_file())
 }
 
-/// Grants where the program is and where it really is: the directory above `bin`, which has its libraries.
+/// Grants where the program is and where it really is: the directory above `bin`, which has its libraries, or above `shims`, which has the
+/// versions that pyenv and its like choose from.
 fn grant(file: &Path, path: &str, found: &mut Toolchain) {
     let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     for place in [file, real.as_path()] {
         let Some(folder) = place.parent().filter(|_| !is_system(place)) else { continue };
-        let prefix = folder.parent().filter(|prefix| folder.ends_with("bin") && prefix.components().count() > 3);
+        let inside = folder.ends_with("bin") || folder.ends_with("shims");
+        let prefix = folder.parent().filter(|prefix| inside && prefix.components().count() > 3);
         found.read.insert(prefix.unwrap_or(folder).to_string_lossy().into_owned());
         search(file, path, found);
     }
@@ -56,8 +57,9 @@ fn grant(file: &Path, path: &str, found: &mut Toolchain) {
 
 /// rustup's `cargo` is a proxy that finds the real one through these two directories, wherever the launch's `HOME` is. Without network,
 /// cargo has to be told not to try.
-fn cargo(file: &Path, home: Option<&Path>, found: &mut Toolchain) {
-    if is_system(file) {
+fn cargo(file: &Path, rustup: Option<&Path>, found: &mut Toolchain) {
+    let proxy = file.canonicalize().is_ok_and(|real| real.ends_with("rustup"));
+    if is_system(file) && !proxy {
         return;
     }
     found.env.insert("CARGO_NET_OFFLINE".to_owned(), "true".to_owned());
@@ -66,7 +68,9 @@ fn cargo(file: &Path, home: Option<&Path>, found: &mut Toolchain) {
     found.env.insert("CARGO_HOME".to_owned(), cargo_home.to_string_lossy().into_owned());
     let needed = CARGO_HOME_PARTS.iter().map(|part| cargo_home.join(part)).filter(|part| part.exists());
     found.read.extend(needed.map(|part| part.to_string_lossy().into_owned()));
-    if let Some(rustup) = home.map(|home| home.join(".rustup")).filter(|folder| folder.is_dir()) {
+    // Beside cargo's home is where rustup puts its own.
+    let places = [rustup.map(Path::to_owned), Some(cargo_home.with_file_name(".rustup"))];
+    if let Some(rustup) = places.into_iter().flatten().find(|folder| folder.is_dir()) {
         let rustup = rustup.to_string_lossy().into_owned();
         found.env.insert("RUSTUP_HOME".to_owned(), rustup.clone());
         found.read.insert(rustup);

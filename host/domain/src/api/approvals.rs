@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExecutionView, NextStep, WorkflowSummary};
 use crate::decision::{Reason, RequirementKind};
 use crate::error::OrcError;
+use crate::grant::LaunchGrant;
 use crate::ids::{ApprovalRequestId, WorkflowId};
 use crate::names::{FlagName, GroupName, OperatorName, RoleName};
 use crate::operators::Proof;
@@ -151,6 +152,9 @@ pub struct ApprovalCard {
     pub will_run: Vec<Vec<String>>,
     /// Prepare commands that run before it.
     pub prepare: Vec<Vec<String>>,
+    /// What each of these processes gets: directories, environment, network, bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<LaunchGrant>,
     /// The commit that it starts from.
     pub base: crate::plan::BaseCommit,
     /// Risk with its reasons.

@@ -1,10 +1,12 @@
 //! `orcctl doctor`: what this machine and installation can do, and how to mend what they cannot.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use clap::Args;
 use orc_domain::OrcError;
+use orc_domain::grant::Protection;
 use orc_domain::ports::Launcher as _;
 use orc_launch::{HelperLauncher, LauncherOptions, find_helper};
 use serde::Serialize;
@@ -55,7 +57,7 @@ pub(crate) async fn run(context: &Context, Arguments {}: Arguments) -> Result<()
     let mut checks = vec![Check::good("version", format!("orcctl {}", env!("CARGO_PKG_VERSION"))), root(&paths.root), host(&paths).await];
     checks.extend(private("state", &paths.state()));
     checks.extend(private("keys", &paths.keys));
-    checks.extend(launches().await);
+    checks.extend(launches(&accepted(&paths.root)).await);
     context.answer(&Diagnosis { checks })
 }
 
@@ -94,7 +96,13 @@ fn private(what: &str, path: &Path) -> Option<Check> {
     })
 }
 
-async fn launches() -> Vec<Check> {
+/// What this installation accepts to go without, where ORC runs as root.
+fn accepted(root: &Path) -> BTreeSet<Protection> {
+    let as_root = rustix::process::geteuid().is_root();
+    local::rules_of(root).ok().filter(|_| as_root).map(|(checked, _)| checked.settings.launch.accept_root).unwrap_or_default()
+}
+
+async fn launches(accepted: &BTreeSet<Protection>) -> Vec<Check> {
     let probed = match launcher() {
         Ok(launcher) => launcher.enforceable().await.map_err(|error| failure::io("the launch helper does not answer", &error)),
         Err(error) => Err(error),
@@ -103,7 +111,10 @@ async fn launches() -> Vec<Check> {
         Ok(machine) => {
             let facts = machine.facts.iter().map(|(name, value)| Check::good(name, value));
             let active = machine.active.iter().map(|protection| Check::good("enforced", protection.as_str()));
-            let missing = machine.missing.iter().map(|(protection, why)| Check::bad("not enforced", protection.as_str(), why));
+            let missing = machine.missing.iter().map(|(protection, why)| match accepted.contains(protection) {
+                true => Check::good("not enforced", format!("{protection}: accepted by `accept_root` in config/orc.yaml")),
+                false => Check::bad("not enforced", protection.as_str(), why),
+            });
             facts.chain(active).chain(missing).collect()
         }
         Err(error) => vec![Check::failed("launches", error)],

@@ -39,14 +39,19 @@ enum Command {
         guest: String,
     },
     /// Run a guest's own cases through the real host with the limits of production
-    #[command(after_help = "Example:\n  orcctl gate test ./my-gate.wasm --cases ./cases")]
+    #[command(
+        after_help = "Examples:\n  orcctl gate test ./my-gate.wasm --cases ./cases\n  orcctl gate test --stock phases/guests"
+    )]
     Test {
         /// A pinned guest's name, or a component's file with its manifest beside it
-        #[arg(value_name = "GUEST")]
-        guest: String,
+        #[arg(value_name = "GUEST", requires = "cases", required_unless_present = "stock")]
+        guest: Option<String>,
         /// The directory of its cases
         #[arg(long, value_name = "DIR")]
-        cases: PathBuf,
+        cases: Option<PathBuf>,
+        /// Every stock guest beside this program, with the cases in DIR/NAME/cases; needs no root
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["guest", "cases"])]
+        stock: Option<PathBuf>,
     },
     /// Pin every guest under phases/guests as it is now; a new one is granted nothing
     #[command(after_help = "Examples:\n  orcctl gate lock\n  orcctl gate lock secret-scan")]
@@ -94,6 +99,9 @@ pub(crate) struct Locked {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
+    if let Command::Test { stock: Some(sources), .. } = &arguments.command {
+        return test_stock(context, sources).await;
+    }
     let root = Paths::resolve(&context.globals)?.root;
     match arguments.command {
         Command::List => context.answer(&list(&checked(&root)?)),
@@ -104,7 +112,12 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
             })?;
             context.answer(&Inspected { file: path.display().to_string(), inspection })
         }
-        Command::Test { guest, cases } => test(context, &component(&root, &guest)?, &cases).await,
+        Command::Test { guest, cases, .. } => {
+            // clap lets nothing else through.
+            let (guest, cases) = (guest.unwrap_or_default(), cases.unwrap_or_default());
+            let results = results(&component(&root, &guest)?, &cases).await?;
+            judged(context, results)
+        }
         Command::Lock { only } => lock(context, &root, only.as_ref()),
     }
 }
@@ -144,7 +157,37 @@ fn component(root: &Path, guest: &str) -> Result<PathBuf, OrcError> {
     Ok(root.join(&found.pin.path))
 }
 
-async fn test(context: &Context, component: &Path, directory: &Path) -> Result<(), OrcError> {
+/// A stock guest without cases is not tested, and fails.
+async fn test_stock(context: &Context, sources: &Path) -> Result<(), OrcError> {
+    let directory = local::stock_guests()?;
+    let mut all = Vec::new();
+    for component in super::init::components(&directory)? {
+        let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let cases = results(&component, &sources.join(&name).join("cases")).await?;
+        if cases.is_empty() {
+            return Err(OrcError::new(ErrorCode::GuestFault, format!("the stock guest {name} has no cases")));
+        }
+        all.extend(cases.into_iter().map(|case| CaseResult { name: format!("{name}/{}", case.name), ..case }));
+    }
+    judged(context, all)
+}
+
+fn judged(context: &Context, cases: Vec<CaseResult>) -> Result<(), OrcError> {
+    if cases.is_empty() {
+        return Err(OrcError::new(ErrorCode::GuestFault, "there is no case: an untested guest is no tested one")
+            .hint("a case is a file NAME.toml in that directory; guest-sdk/rust/README.md shows one"));
+    }
+    let failed = cases.iter().filter(|case| !case.passed).count();
+    context.answer(&CaseResults { cases })?;
+    match failed {
+        0 => Ok(()),
+        1 => Err(OrcError::new(ErrorCode::GuestFault, "1 case does not pass")),
+        more => Err(OrcError::new(ErrorCode::GuestFault, format!("{more} cases do not pass"))),
+    }
+}
+
+/// How the cases of one guest went.
+async fn results(component: &Path, directory: &Path) -> Result<Vec<CaseResult>, OrcError> {
     let manifest_path = component.with_extension("toml");
     let text =
         String::from_utf8(local::read(&manifest_path)?).map_err(|_| usage(format!("`{}` is no UTF-8 text", manifest_path.display())))?;
@@ -154,15 +197,7 @@ async fn test(context: &Context, component: &Path, directory: &Path) -> Result<(
     let found =
         read_cases(directory).map_err(|error| OrcError::from_source(ErrorCode::InvalidRequest, "the cases cannot be read", &error))?;
     let files = GuestFiles { manifest, component: local::read(component)?.into(), fixtures: found.fixtures };
-    let cases = run_cases(&local::guests()?, &files, &found.cases).await;
-    let ok = !cases.is_empty() && cases.iter().all(|case| case.passed);
-    context.answer(&CaseResults { cases })?;
-    if ok {
-        Ok(())
-    } else {
-        Err(OrcError::new(ErrorCode::GuestFault, "the guest does not pass its cases")
-            .hint("an empty directory of cases proves nothing either"))
-    }
+    Ok(run_cases(&local::guests()?, &files, &found.cases).await)
 }
 
 fn lock(context: &Context, root: &Path, only: Option<&GuestName>) -> Result<(), OrcError> {

@@ -1,6 +1,6 @@
 //! `orcctl init`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use orc_config::init::{InitError, InitOptions, StockGuest, Team, init};
@@ -91,16 +91,24 @@ fn refused(root: &Path, error: &InitError) -> OrcError {
 
 /// The stock guests of a directory: every `NAME.wasm` with its `NAME.toml`.
 pub(crate) fn stock(directory: &Path) -> Result<Vec<StockGuest>, OrcError> {
+    let guest = |path: &PathBuf| Ok(StockGuest { manifest: local::read(&path.with_extension("toml"))?, component: local::read(path)? });
+    components(directory)?.iter().map(guest).collect()
+}
+
+/// The components of a directory of guests, sorted.
+pub(crate) fn components(directory: &Path) -> Result<Vec<PathBuf>, OrcError> {
     let failed = |error: std::io::Error| io(&format!("cannot read the stock guests in `{}`", directory.display()), &error);
-    let mut manifests = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            manifests.push(path);
-        }
-    }
-    manifests.sort();
-    let guest =
-        |path: &std::path::PathBuf| Ok(StockGuest { manifest: local::read(path)?, component: local::read(&path.with_extension("wasm"))? });
-    manifests.iter().map(guest).collect()
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(directory).map_err(failed)?.collect();
+    let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm")).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Writes a root as a solo operator gets it, to look at what is stock.
+pub(crate) fn write_stock(root: &Path) -> Result<(), OrcError> {
+    let operator: OperatorName = "operator".parse().map_err(|error| usage(format!("{error}")))?;
+    let guests = stock(&local::stock_guests()?)?;
+    let options = InitOptions { team: Team::Solo, operator, installation: host::new_installation(), unix_user: "nobody".to_owned(), guests };
+    init(root, &options).map(|_| ()).map_err(|error| refused(root, &error))
 }

@@ -126,8 +126,8 @@ fn look_at(context: &Context, checked: &Checked, add: &Add, path: &Path) -> Resu
         );
     }
     let mut found = detect(path);
-    let (search, home) = wiring::toolchain_places();
-    let tools = toolchain(found.prepare.iter().chain(&found.verify), &search, home.as_deref());
+    let (search, rustup) = wiring::toolchain_places();
+    let tools = toolchain(found.prepare.iter().chain(&found.verify), &search, rustup.as_deref());
     found.notes.extend(tools.missing.iter().map(|program| format!("`{program}` is in no directory of PATH")));
     let entry = ProjectEntry {
         tenant: tenant(checked, add.tenant.clone())?,

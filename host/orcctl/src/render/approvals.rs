@@ -1,6 +1,7 @@
 //! What waits for the caller: the cards, and the caller's own tokens.
 
 use orc_domain::api::{ApprovalCard, Approvals};
+use orc_domain::grant::{DirGrant, LaunchGrant};
 
 use super::page::Page;
 use super::status::requirement;
@@ -35,6 +36,14 @@ pub(crate) fn card(card: &ApprovalCard, view: &View) -> String {
 }
 
 impl Page<'_> {
+    fn grant(&mut self, grant: &LaunchGrant) {
+        self.field("network", grant.network.as_str());
+        for (index, dir) in beyond(grant).enumerate() {
+            let label = if index == 0 { "may use" } else { "" };
+            self.field(label, &format!("{} ({})", safe(&dir.path), dir.access));
+        }
+    }
+
     fn card(&mut self, card: &ApprovalCard) {
         let request = &card.request;
         let id = self.bold(request.id.as_str());
@@ -44,11 +53,12 @@ impl Page<'_> {
         self.field("project", &format!("{} (tenant {})", card.workflow.project, card.workflow.tenant));
         self.field("by", &list(&card.workflow.requesters));
         for (label, commands) in [("prepare", &card.prepare), ("will run", &card.will_run)] {
-            let mut label = label;
-            for command in commands {
-                self.field(label, &argv(command));
-                label = "";
+            for (index, command) in commands.iter().enumerate() {
+                self.field(if index == 0 { label } else { "then" }, &argv(command));
             }
+        }
+        if let Some(grant) = &card.grant {
+            self.grant(grant);
         }
         self.field("on", &format!("{} {}", safe(&card.base.branch), safe(&card.base.commit)));
         self.field("hash", &card.workflow.plan_hash.to_string());
@@ -65,6 +75,11 @@ impl Page<'_> {
             None => self.field("you", &format!("may vote as {}", list(&card.roles))),
         }
     }
+}
+
+/// What its processes get beyond the system's programs and directories of their own.
+fn beyond(grant: &LaunchGrant) -> impl Iterator<Item = &DirGrant> {
+    grant.dirs.iter().filter(|dir| !matches!(dir.role.as_str(), "system" | "workspace" | "scratch"))
 }
 
 fn counted(card: &ApprovalCard) -> usize {

@@ -26,7 +26,7 @@ impl Render for Explanation {
             page.heading("why the execution did not complete");
             page.blocks(&self.reasons);
         }
-        page.next(&self.next);
+        page.next_from("explain", &self.next);
         page.done()
     }
 }

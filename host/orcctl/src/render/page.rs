@@ -178,6 +178,13 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// The same on the page of a command that is one of the steps: nobody is sent where he is.
+    pub(crate) fn next_from(&mut self, command: &str, next: &[NextStep]) {
+        let here = format!("orcctl {command} ");
+        let steps: Vec<NextStep> = next.iter().filter(|step| !step.command.starts_with(&here)).cloned().collect();
+        self.next(&steps);
+    }
+
     pub(crate) fn when(&self, at: Timestamp) -> String {
         when::when(at, &self.view.zone)
     }

@@ -24,7 +24,7 @@ impl Render for Phases {
         for phase in &self.phases {
             page.phase(phase);
         }
-        page.next(&self.next);
+        page.next_from("phases", &self.next);
         page.done()
     }
 }

@@ -1,6 +1,7 @@
 //! A plan that was made, and a vote that was taken.
 
 use orc_domain::api::{Choice, Planned, Voted};
+use orc_domain::decision::RequirementKind;
 use orc_domain::plan::PlanDifference;
 use serde_json::Value;
 
@@ -32,9 +33,10 @@ impl Render for Planned {
 impl Render for Voted {
     fn render(&self, view: &View) -> String {
         let mut page = Page::new(view);
-        let said = match self.request.votes.last().map(|vote| vote.choice) {
-            Some(Choice::Reject) => "rejected",
-            Some(Choice::Approve) | None => "voted for",
+        let said = match (self.request.votes.last().map(|vote| vote.choice), self.request.kind) {
+            (Some(Choice::Reject), _) => "rejected",
+            (_, RequirementKind::Confirmation) => "confirmed",
+            (_, RequirementKind::Approval) => "voted for",
         };
         let state = page.state(self.request.state.as_str());
         page.line(&format!("{} {said}: the request is {state}", self.request.id));

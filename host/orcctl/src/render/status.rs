@@ -20,7 +20,7 @@ impl Render for Status {
         }
         page.phase_table(&self.phases);
         page.freezes(&self.freezes);
-        page.next(&self.next);
+        page.next_from("status", &self.next);
         page.done()
     }
 }

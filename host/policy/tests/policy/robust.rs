@@ -69,8 +69,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused_or_loaded(path in 0usize..3, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let path = ["policies/plan.rhai", "policies/data/rules.yaml", "policies/tests/plan/x.yaml"][path];
+    fn any_bytes_are_refused_or_loaded(path in 0usize..4, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let path = ["policies/plan.rhai", "policies/data/rules.yaml", "policies/tests/plan/x.yaml", "policies/tests/stock-table.yaml"][path];
         let mut files = scripts(&[]);
         files.insert(path.to_owned(), bytes);
         drop(Policy::load(&files, &words()));

@@ -25,7 +25,7 @@ impl Engine {
         check_reason(request.reason.as_ref())?;
         let rules = self.active_rules().await?;
         let driven: Vec<ExecutionId> = self.driven().keys().cloned().collect();
-        let (status, id) = self
+        let (status, id, over_now) = self
             .write(move |tx| {
                 let workflow = tx.workflow(&named(tx, &request.id)?)?;
                 let groups = views::groups(tx, &workflow)?;
@@ -39,18 +39,22 @@ impl Engine {
                     subject.execution = Some(execution.clone());
                     let body = json!({ "id": execution, "reason": request.reason });
                     tx.append(NewEvent { kind: EventKind::CancelRequested, actor: actor.clone(), subject, body })?;
-                    // Nobody drives it: nothing of it runs, so it is over now.
-                    if !driven.contains(&execution) {
-                        over(tx, &execution, ExecutionState::Cancelled, &actor)?;
-                    }
+                }
+                // Nobody drives it: nothing of it runs, so it is over now.
+                let over_now = !driven.contains(&execution);
+                if over_now {
+                    over(tx, &execution, ExecutionState::Cancelled, &actor)?;
                 }
                 let status = views::status(tx, &rules, &workflow.id)?;
                 once.keep(tx, &status)?;
-                Ok((status, execution))
+                Ok((status, execution, over_now))
             })
             .await?;
         if let Some(stop) = self.driven().get(&id) {
             stop.cancel();
+        }
+        if over_now {
+            self.remove_directories(&id).await;
         }
         Ok(status)
     }

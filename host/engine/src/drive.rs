@@ -6,7 +6,7 @@ use std::time::Duration;
 use orc_domain::operators::Actor;
 use orc_domain::states::*;
 use orc_domain::{ExecutionId, OrcError, WorkflowId};
-use orc_store::WriteTx;
+use orc_store::{ExecutionRow, WriteTx};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,9 @@ impl Engine {
             let woken = self.changed.notified();
             if let Err(error) = self.expire_due().await {
                 tracing::error!(%error, "due times could not be kept");
+            }
+            if let Err(error) = self.recover().await {
+                tracing::error!(%error, "what nobody drives any more could not be taken up again");
             }
             match self.startable(running.len()).await {
                 Ok(ids) => ids.into_iter().for_each(|id| self.take_up(id, &mut running)),
@@ -59,7 +62,10 @@ impl Engine {
         self.driven().insert(id.clone(), stop.clone());
         let engine = Arc::clone(self);
         running.spawn(async move {
-            engine.execute(id.clone(), stop).await;
+            if !engine.execute(id.clone(), stop).await {
+                // Whatever stands in the way, a full disk most likely, will not be gone at once.
+                tokio::time::sleep(NAP).await;
+            }
             engine.driven().remove(&id);
         });
     }
@@ -85,21 +91,48 @@ impl Engine {
         .await
     }
 
-    /// Takes up what an earlier owner left. Its processes died with it: the helper kills its tree when the host's end closes.
+    /// Takes up what nobody drives any more: an earlier owner's, and what this one could not write the end of. The helper kills its tree
+    /// when the host's end closes; nothing goes on before that is seen.
     pub(crate) async fn recover(&self) -> Result<(), OrcError> {
-        self.write(|tx| {
-            let generation = tx.generation();
-            for run in tx.left_over_worker_runs(generation)? {
-                tx.apply_worker_run(&run.id, WorkerRunEvent::Lost, &Actor::System, json!({ "generation": run.generation }))?;
+        let live = self.read(|tx| Ok(tx.live_executions()?)).await?;
+        let driven: Vec<ExecutionId> = self.driven().keys().cloned().collect();
+        let began = |row: &ExecutionRow| matches!(row.state, ExecutionState::Running | ExecutionState::Paused);
+        for row in live.into_iter().filter(|row| began(row) && !driven.contains(&row.id)) {
+            let dead = self.left_over_dead(&row.id).await?;
+            self.write(move |tx| recover_execution(tx, &row.id, dead)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether no process of an execution that nobody drives is left.
+    async fn left_over_dead(&self, id: &ExecutionId) -> Result<bool, OrcError> {
+        let left = self.read(|tx| Ok(tx.left_over_worker_runs(u64::MAX)?)).await?;
+        for pid in left.into_iter().filter(|run| run.execution == *id).filter_map(|run| run.pid) {
+            if !self.launcher.gone(pid).await {
+                return Ok(false);
             }
-            for row in tx.live_executions()? {
-                if row.state != ExecutionState::Queued {
-                    recover_execution(tx, &row.id)?;
-                }
+        }
+        Ok(true)
+    }
+
+    /// Removes the directories of executions of which nothing runs.
+    pub(crate) async fn tidy_up(&self) -> Result<(), OrcError> {
+        let live = self.read(|tx| Ok(tx.live_executions()?)).await?;
+        for id in self.workspaces.executions().await? {
+            // What an interrupted one did is still to be looked at.
+            let kept = live.iter().any(|row| row.id == id && row.state == ExecutionState::Interrupted);
+            if !kept {
+                self.remove_directories(&id).await;
             }
-            Ok(())
-        })
-        .await
+        }
+        Ok(())
+    }
+
+    /// Removes checkouts and scratch directories. What cannot be removed now is by the next owner.
+    pub(crate) async fn remove_directories(&self, id: &ExecutionId) {
+        if let Err(error) = self.workspaces.remove_execution(id).await {
+            tracing::warn!(execution = %id, %error, "the execution's directories could not be removed");
+        }
     }
 }
 
@@ -118,12 +151,13 @@ fn expire_plan(tx: &mut WriteTx<'_>, id: &WorkflowId) -> Result<(), OrcError> {
     Ok(())
 }
 
-/// What ran is interrupted; where every interrupted phase may be started again, it is queued again.
-fn recover_execution(tx: &mut WriteTx<'_>, id: &ExecutionId) -> Result<(), OrcError> {
+/// What ran is interrupted; where every interrupted phase may be started again and all that ran is dead, it is queued again.
+fn recover_execution(tx: &mut WriteTx<'_>, id: &ExecutionId, dead: bool) -> Result<(), OrcError> {
     let row = tx.execution(id)?;
+    lose_worker_runs(tx, id)?;
     let plan = tx.plan_revision(&row.workflow, row.revision)?;
     let document = views::document(tx, &plan)?;
-    let why = json!({ "why": "an earlier owner stopped" });
+    let why = json!({ "why": "who drove it stopped in the middle", "proved_dead": dead });
     for phase in tx.phase_runs_of(id)? {
         if matches!(phase.state, PhaseRunState::Running | PhaseRunState::Paused) {
             tx.apply_phase_run(&phase.id, PhaseRunEvent::Interrupted, &Actor::System, why.clone())?;
@@ -137,8 +171,16 @@ fn recover_execution(tx: &mut WriteTx<'_>, id: &ExecutionId) -> Result<(), OrcEr
     }
     let interrupted = tx.phase_runs_of(id)?.into_iter().filter(|phase| phase.state == PhaseRunState::Interrupted);
     let restartable = |phase: orc_store::PhaseRunRow| document.phase(&phase.phase).is_some_and(|planned| planned.contract.restartable);
-    if interrupted.into_iter().all(restartable) {
+    if dead && interrupted.into_iter().all(restartable) {
         tx.apply_execution(id, ExecutionEvent::Requeued, &Actor::System, json!({ "why": "its contract lets it start again" }))?;
+    }
+    Ok(())
+}
+
+/// Launches of an execution whose end nobody saw.
+pub(crate) fn lose_worker_runs(tx: &mut WriteTx<'_>, id: &ExecutionId) -> Result<(), OrcError> {
+    for run in tx.left_over_worker_runs(u64::MAX)?.into_iter().filter(|run| run.execution == *id) {
+        tx.apply_worker_run(&run.id, WorkerRunEvent::Lost, &Actor::System, json!({ "generation": run.generation }))?;
     }
     Ok(())
 }

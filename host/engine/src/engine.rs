@@ -90,6 +90,7 @@ impl Engine {
         if engine.is_owner() {
             engine.scan_root().await?;
             engine.recover().await?;
+            engine.tidy_up().await?;
             engine.expire_due().await?;
         }
         engine.active_rules().await?;

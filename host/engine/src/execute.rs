@@ -12,6 +12,7 @@ use orc_store::{ReadTx, WriteTx};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::drive::lose_worker_runs;
 use crate::engine::Engine;
 use crate::phase::{Phase, PhaseEnd};
 use crate::views;
@@ -27,24 +28,26 @@ enum End {
 
 impl Engine {
     /// Drives an execution until it is over, is cancelled through `stop`, or this process stops. Errors of the work become its reasons;
-    /// what cannot even be written down is logged, and the next owner finds the execution as it was last recorded.
-    pub(crate) async fn execute(&self, id: ExecutionId, stop: CancellationToken) {
+    /// what cannot even be written down is logged, and is taken up again as it was last recorded. Whether its end was written down.
+    pub(crate) async fn execute(&self, id: ExecutionId, stop: CancellationToken) -> bool {
         let ended = async {
             let document = self.begin(&id).await?;
             let end = self.phases_in_order(&id, &document, &stop).await?;
             self.finish(&id, end).await
         };
-        if let Err(error) = ended.await {
-            tracing::error!(execution = %id, %error, causes = ?error.causes, "an execution could not be driven on");
-            self.abandon(&id, &error).await;
-        }
-        if let Err(error) = self.workspaces.remove_execution(&id).await {
-            tracing::warn!(execution = %id, %error, "the execution's worktrees could not be removed");
-        }
+        let written = match ended.await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(execution = %id, %error, causes = ?error.causes, "an execution could not be driven on");
+                self.abandon(&id, &error).await
+            }
+        };
+        self.remove_directories(&id).await;
+        written
     }
 
     /// Ends what cannot be driven on, with the error as its reason.
-    async fn abandon(&self, id: &ExecutionId, error: &OrcError) {
+    async fn abandon(&self, id: &ExecutionId, error: &OrcError) -> bool {
         let (execution, reason) = (id.clone(), BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: None });
         let ended = self.write(move |tx| {
             for row in tx.phase_runs_of(&execution)? {
@@ -55,9 +58,11 @@ impl Engine {
             }
             over(tx, &execution, ExecutionState::Failed, &Actor::System)
         });
-        if let Err(error) = ended.await {
-            tracing::error!(execution = %id, %error, "its end could not be written down: the next owner finds it as it was recorded last");
+        let ended = ended.await;
+        if let Err(error) = &ended {
+            tracing::error!(execution = %id, %error, "its end could not be written down: it is taken up again as it was recorded last");
         }
+        ended.is_ok()
     }
 
     async fn begin(&self, id: &ExecutionId) -> Result<Arc<PlanDocument>, OrcError> {
@@ -104,14 +109,16 @@ impl Engine {
 
     async fn finish(&self, id: &ExecutionId, end: End) -> Result<(), OrcError> {
         let id = id.clone();
-        self.write(move |tx| match end {
-            End::Completed => over(tx, &id, ExecutionState::Completed, &Actor::System),
-            End::Failed => over(tx, &id, ExecutionState::Failed, &Actor::System),
-            End::Cancelled => {
-                let by = tx.execution(&id)?.cancel_requested_by.unwrap_or(Actor::System);
-                over(tx, &id, ExecutionState::Cancelled, &by)
+        self.write(move |tx| {
+            let cancelled_by = tx.execution(&id)?.cancel_requested_by;
+            match (end, cancelled_by) {
+                (End::Completed, _) => over(tx, &id, ExecutionState::Completed, &Actor::System),
+                // What was cancelled did not fail, whatever else was found out in that moment.
+                (End::Failed | End::Cancelled, Some(by)) => over(tx, &id, ExecutionState::Cancelled, &by),
+                (End::Failed, None) => over(tx, &id, ExecutionState::Failed, &Actor::System),
+                (End::Cancelled, None) => over(tx, &id, ExecutionState::Cancelled, &Actor::System),
+                (End::Left, _) => leave(tx, &id),
             }
-            End::Left => leave(tx, &id),
         })
         .await
     }
@@ -119,6 +126,7 @@ impl Engine {
 
 /// Ends an execution and its workflow: phases that were not reached are cancelled, the result is put together, channels are told.
 pub(crate) fn over(tx: &mut WriteTx<'_>, id: &ExecutionId, state: ExecutionState, actor: &Actor) -> Result<(), OrcError> {
+    lose_worker_runs(tx, id)?;
     for row in tx.phase_runs_of(id)? {
         if !row.state.is_terminal() {
             tx.apply_phase_run(&row.id, PhaseRunEvent::Cancelled, actor, json!({ "why": "the execution is over" }))?;

@@ -86,14 +86,24 @@ impl Phase<'_> {
             })),
             ..LaunchIo::default()
         };
-        let launching = self.engine.launcher.launch(plan, io, self.stop);
+        // What cannot be recorded is ended, and its end is waited for.
+        let (halt, mut unrecorded) = (self.stop.child_token(), None);
+        let launching = self.engine.launcher.launch(plan, io, &halt);
         tokio::pin!(launching);
         let outcome = loop {
             tokio::select! {
                 outcome = &mut launching => break outcome,
-                Some(progress) = told.recv() => self.follow(id, progress).await?,
+                Some(progress) = told.recv(), if unrecorded.is_none() => {
+                    unrecorded = self.follow(id, progress).await.err();
+                    if unrecorded.is_some() {
+                        halt.cancel();
+                    }
+                }
             }
         };
+        if let Some(error) = unrecorded {
+            return Err(error);
+        }
         while let Ok(progress) = told.try_recv() {
             self.follow(id, progress).await?;
         }

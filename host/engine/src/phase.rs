@@ -1,7 +1,7 @@
 //! A phase, step by step: admit → skip? → pre-hooks → pre-gates → attempt → output → validator → tree → verification on a fresh checkout →
 //! post-gates → post-hooks → persisted. Gates decide on what the host observed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -261,4 +261,8 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// When the program was never started; how a started one ended is in the report.
     async fn launch(&self, plan: &LaunchPlan, io: LaunchIo, cancel: &CancellationToken) -> Result<LaunchOutcome, LaunchError>;
+
+    /// Waits, for a bounded time, until the supervisor `pid` of a launch that nobody follows any more is gone, and its tree with it.
+    /// `false`: it is still there.
+    async fn gone(&self, pid: u32) -> bool;
 }

@@ -34,12 +34,8 @@ impl Answer {
     pub(crate) fn denial(&self) -> Option<OrcError> {
         let first = self.decision.denials.first()?;
         let code = if self.input.freezes.is_empty() { ErrorCode::PolicyDenied } else { ErrorCode::FreezeOn };
-        let mut error = OrcError::new(code, first.message.clone()).reasons(self.decision.denials.clone());
-        error.hint = Some(match &first.remedy {
-            Some(remedy) => format!("{remedy}; `orcctl explain {}` shows the whole decision", self.id),
-            None => format!("`orcctl explain {}` shows the whole decision", self.id),
-        });
-        Some(error)
+        let error = OrcError::new(code, first.message.clone()).reasons(self.decision.denials.clone());
+        Some(error.hint(format!("`orcctl explain {}` shows the whole decision", self.id)))
     }
 }
 

@@ -20,12 +20,20 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use crate::program::{Stamp, digest_of};
 
+/// What the helper calls itself, and the process that becomes the program until it is the program.
+const ARG0: &str = "orc-launch";
+
 /// How long a helper that said its last word may take to be gone.
 const PARTING: Duration = Duration::from_secs(2);
 
 /// Finds `orc-launch` beside an executable, or one directory up: `target/debug/deps/some_test` finds `target/debug/orc-launch`.
 pub fn find_helper(beside: &Path) -> Option<PathBuf> {
     beside.ancestors().skip(1).take(2).map(|directory| directory.join("orc-launch")).find(|candidate| candidate.is_file())
+}
+
+/// Whether this process id is a helper's now. A number that was given to somebody else meanwhile is not.
+pub(crate) fn is_helper(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| arguments.strip_suffix(b"\0") == Some(ARG0.as_bytes()))
 }
 
 pub(crate) fn helper_error(why: impl Into<String>) -> LaunchError {
@@ -70,7 +78,7 @@ impl Helper {
         let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         #[expect(clippy::disallowed_methods, reason = "this room is the one door to other processes")]
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        command.arg0("orc-launch").env_clear().current_dir("/").stdin(Stdio::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg0(ARG0).env_clear().current_dir("/").stdin(Stdio::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         // The command holds our copy of the helper's end: while it lives, the helper's death would go unnoticed.
         drop(command);

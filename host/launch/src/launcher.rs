@@ -10,9 +10,10 @@ use orc_domain::grant::{LaunchPlan, Protection};
 use orc_domain::ports::{Enforceable, LaunchError, LaunchIo, LaunchOutcome, Launcher};
 use orc_launch_helper::{Answer, Order, Setback};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::helper::{Helper, helper_error};
+use crate::helper::{Helper, helper_error, is_helper};
 use crate::paths::Reserved;
 use crate::plan::{Prepared, plan_error, prepare};
 use crate::program::Digests;
@@ -20,6 +21,9 @@ use crate::run::{domain_words, helper_word, run};
 
 /// How long a probe may take.
 const PROBE: Duration = Duration::from_secs(30);
+
+/// How long a supervisor that lost its host may take: it kills at once, and has this patience itself.
+const ORPHANED: Duration = Duration::from_secs(12);
 
 /// What root alone makes unenforceable. Everything else that is missing has another reason, which `accept_root` does not mend.
 const LOST_TO_ROOT: [Protection; 1] = [Protection::Processes];
@@ -121,6 +125,18 @@ impl Launcher for HelperLauncher {
             tracing::error!(purpose = %plan.purpose, pid = report.pid, "the processes of a launch are not proved dead");
         }
         Ok(outcome)
+    }
+
+    async fn gone(&self, pid: u32) -> bool {
+        let until = Instant::now() + ORPHANED;
+        while is_helper(pid) {
+            if Instant::now() >= until {
+                tracing::error!(pid, "the supervisor of an earlier owner's launch does not end");
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
     }
 }
 

@@ -54,4 +54,8 @@ impl Launcher for Unconfined {
         };
         Ok(LaunchOutcome { report, captured })
     }
+
+    async fn gone(&self, _pid: u32) -> bool {
+        true
+    }
 }

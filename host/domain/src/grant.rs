@@ -103,6 +103,12 @@ word_enum! {
     }
 }
 
+impl Protection {
+    /// What the kernel does not hold root to, whatever ORC does. An installation that runs as root can accept to go without these, by name;
+    /// everything else that is missing has another reason and stops the launch.
+    pub const LOST_TO_ROOT: &'static [Self] = &[Self::Processes];
+}
+
 /// What a launched process gets. Empty by default; part of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

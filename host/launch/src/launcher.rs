@@ -25,16 +25,11 @@ const PROBE: Duration = Duration::from_secs(30);
 /// How long a supervisor that lost its host may take: it kills at once, and has this patience itself.
 const ORPHANED: Duration = Duration::from_secs(12);
 
-/// What root alone makes unenforceable. Everything else that is missing has another reason, which `accept_root` does not mend.
-const LOST_TO_ROOT: [Protection; 1] = [Protection::Processes];
-
 /// How to launch on this installation.
 #[derive(Debug, Clone, Default)]
 pub struct LauncherOptions {
     /// The helper `orc-launch`: see [`find_helper`](crate::find_helper).
     pub helper: PathBuf,
-    /// Protections whose loss is accepted where ORC runs as root and root is what makes them unenforceable: `processes` or nothing.
-    pub accept_root: BTreeSet<Protection>,
     /// ORC's own directories and files: state, keys, configuration, sockets. They need not exist yet. A grant that contains one, is one
     /// or lies in one is refused.
     pub forbidden: Vec<PathBuf>,
@@ -47,8 +42,6 @@ pub struct LauncherOptions {
 #[derive(Debug)]
 pub struct HelperLauncher {
     helper: Helper,
-    /// What may be missing here: what `accept_root` lists, and nothing for an ordinary user.
-    accepted: BTreeSet<Protection>,
     reserved: Arc<Reserved>,
     digests: Arc<Digests>,
     probed: OnceCell<Enforceable>,
@@ -58,15 +51,10 @@ impl HelperLauncher {
     /// Opens and hashes the helper. Starts nothing.
     ///
     /// # Errors
-    /// When the helper cannot be opened, is no executable file, or can be changed by everybody; when `accept_root` lists a protection
-    /// that root does not make unenforceable.
+    /// When the helper cannot be opened, is no executable file, or can be changed by everybody.
     pub fn new(options: LauncherOptions) -> Result<Self, LaunchError> {
-        if let Some(other) = options.accept_root.iter().find(|protection| !LOST_TO_ROOT.contains(protection)) {
-            return Err(plan_error(format!("`accept_root` lists `{other}`, which root does not make unenforceable: take it out")));
-        }
         Ok(Self {
             helper: Helper::open(&options.helper)?,
-            accepted: if rustix::process::getuid().is_root() { options.accept_root } else { BTreeSet::new() },
             reserved: Arc::new(Reserved { forbidden: options.forbidden, allowed_within: options.allowed_within }),
             digests: Arc::default(),
             probed: OnceCell::new(),
@@ -115,7 +103,7 @@ impl Launcher for HelperLauncher {
 
     async fn launch(&self, plan: &LaunchPlan, io: LaunchIo, cancel: &CancellationToken) -> Result<LaunchOutcome, LaunchError> {
         let here = self.probed.get_or_try_init(|| self.probe()).await?;
-        let demanded = demands(&plan.grant.must, here, &self.accepted)?;
+        let demanded = demands(&plan.grant.must, here)?;
         let mut prepared = self.prepare(plan, io.stdin.len() as u64).await?;
         prepared.launch.must = demanded.into_iter().map(helper_word).collect();
         let outcome = run(&self.helper, &prepared, io, cancel).await?;
@@ -141,14 +129,13 @@ impl Launcher for HelperLauncher {
 }
 
 /// What of the demanded protections the helper must put in force, or the first one that cannot be.
-fn demands(must: &BTreeSet<Protection>, here: &Enforceable, accepted: &BTreeSet<Protection>) -> Result<BTreeSet<Protection>, LaunchError> {
-    let (met, unmet): (BTreeSet<Protection>, BTreeSet<Protection>) = must.iter().partition(|protection| here.active.contains(protection));
-    match unmet.difference(accepted).next() {
+fn demands(must: &BTreeSet<Protection>, here: &Enforceable) -> Result<BTreeSet<Protection>, LaunchError> {
+    match must.difference(&here.active).next() {
         Some(protection) => {
             let why = here.missing.get(protection).cloned().unwrap_or_else(|| "the helper does not know it: update it".to_owned());
             Err(LaunchError::Unenforceable { protection: *protection, why })
         }
-        None => Ok(met),
+        None => Ok(must.clone()),
     }
 }
 
@@ -157,19 +144,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn demands_are_met_accepted_as_lost_or_the_end() {
+    fn demands_are_met_or_the_end() {
         use Protection::{Files, Processes, Tcp};
         let here = Enforceable { active: [Files].into(), missing: [(Tcp, "no Landlock".to_owned())].into(), ..Enforceable::default() };
         let unenforceable = |protection, why: &str| Err(LaunchError::Unenforceable { protection, why: why.to_owned() });
-        for (must, accepted, expected) in [
-            (&[][..], &[][..], Ok([].into())),
-            (&[Files], &[], Ok([Files].into())),
-            (&[Files, Processes], &[Processes], Ok([Files].into())),
-            (&[Files, Processes], &[], unenforceable(Processes, "the helper does not know it: update it")),
-            (&[Files, Tcp], &[Processes], unenforceable(Tcp, "no Landlock")),
+        for (must, expected) in [
+            (&[][..], Ok([].into())),
+            (&[Files], Ok([Files].into())),
+            (&[Files, Processes], unenforceable(Processes, "the helper does not know it: update it")),
+            (&[Files, Tcp], unenforceable(Tcp, "no Landlock")),
         ] {
             let set = |words: &[Protection]| words.iter().copied().collect();
-            assert_eq!(demands(&set(must), &here, &set(accepted)), expected, "{must:?} accepting {accepted:?}");
+            assert_eq!(demands(&set(must), &here), expected, "{must:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `config/orc.yaml`.
 
+use orc_domain::grant::Protection;
 use orc_domain::operators::Operators;
 use orc_domain::settings::Settings;
 
@@ -20,7 +21,18 @@ pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, re
     values::at_least_one(file, "limits/request_bytes", settings.limits.request_bytes, report);
     values::at_least_one(file, "limits/guest_calls", settings.limits.guest_calls.into(), report);
     values::env_names(file, "launch/env", settings.launch.env.iter(), report);
+    accepted(file, report);
     values::directories(file, "launch/toolchains", settings.launch.toolchains.iter(), report);
+}
+
+/// Accepting what root does not take away would be switching a protection off in silence.
+fn accepted(file: &Document<Settings>, report: &mut Report) {
+    let listed = &file.value.launch.accept_root;
+    for other in listed.iter().filter(|protection| !Protection::LOST_TO_ROOT.contains(protection)) {
+        let can: Vec<&str> = Protection::LOST_TO_ROOT.iter().map(|protection| protection.as_str()).collect();
+        let at = values::item(file, "launch/accept_root", other.as_str());
+        file.wrong(report, &at, format!("root does not make `{other}` unenforceable: it cannot be gone without"), format!("can be listed: {}", can.join(", ")));
+    }
 }
 
 fn admins(file: &Document<Settings>, operators: &Operators, report: &mut Report) {

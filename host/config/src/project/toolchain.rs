@@ -49,7 +49,7 @@ fn grant(file: &Path, path: &str, found: &mut Toolchain) {
     for place in [file, real.as_path()] {
         let Some(folder) = place.parent().filter(|_| !is_system(place)) else { continue };
         let inside = folder.ends_with("bin") || folder.ends_with("shims");
-        let prefix = folder.parent().filter(|prefix| inside && prefix.components().count() > 3);
+        let prefix = folder.parent().filter(|prefix| inside && is_of_one_tool(prefix));
         found.read.insert(prefix.unwrap_or(folder).to_string_lossy().into_owned());
         search(file, path, found);
     }
@@ -90,6 +90,12 @@ fn search(file: &Path, path: &str, found: &mut Toolchain) {
         parts.insert(0, folder);
     }
     found.env.insert("PATH".to_owned(), parts.join(":"));
+}
+
+/// Whether a directory is a tool's own: not a home directory, and not what holds the data of all programs of a user.
+fn is_of_one_tool(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    (hidden || path.components().count() > 3) && !path.ends_with(".local")
 }
 
 fn is_system(path: &Path) -> bool {

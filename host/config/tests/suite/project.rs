@@ -191,19 +191,19 @@ fn the_stock_rules_take_a_command_and_keep_their_text() {
 fn toolchains_outside_the_system_are_granted_by_their_directory() {
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name);
-    for program in [".cargo/bin/cargo", ".cargo/credentials.toml", "node/v20/bin/npm", ".pyenv/shims/python3"] {
+    for program in [".cargo/bin/cargo", ".cargo/credentials.toml", "node/v20/bin/npm", ".pyenv/shims/python3", ".local/bin/uv"] {
         fs::create_dir_all(path(program).parent().unwrap()).unwrap();
         fs::write(path(program), "").unwrap();
     }
     fs::create_dir_all(path(".rustup")).unwrap();
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let places = [".cargo/bin", "node/v20/bin", ".pyenv/shims"].map(|place| text(&path(place))).join(":");
+    let places = [".cargo/bin", "node/v20/bin", ".pyenv/shims", ".local/bin"].map(|place| text(&path(place))).join(":");
     let search = format!("{places}:relative:/usr/bin:/bin");
-    let commands = [["cargo", "test"], ["npm", "test"], ["python3", "-m"], ["sh", "-c"], ["no-such-program", "x"], ["./own", "x"]]
+    let commands = [["cargo", "test"], ["npm", "test"], ["python3", "-m"], ["uv", "run"], ["sh", "-c"], ["no-such-program", "x"], ["./own", "x"]]
         .map(|argv| argv.map(str::to_owned).to_vec());
     let found = toolchain(&commands, &search, None);
-    // Never the whole of cargo's home: tokens lie there.
-    let granted = [".cargo/bin", ".rustup", "node/v20", ".pyenv"];
+    // Never the whole of cargo's home, where tokens lie, nor of the directory that holds every program's data.
+    let granted = [".cargo/bin", ".rustup", "node/v20", ".pyenv", ".local/bin"];
     assert_eq!(found.read, granted.iter().map(|place| text(&path(place))).collect());
     assert_eq!(found.env["CARGO_HOME"], text(&path(".cargo")));
     assert_eq!(found.env["RUSTUP_HOME"], text(&path(".rustup")));

@@ -30,16 +30,16 @@ pub(crate) fn attempt() -> String {
 }
 
 pub(crate) fn options() -> LauncherOptions {
-    LauncherOptions { helper: helper(), accept_root: [Protection::Processes].into(), ..LauncherOptions::default() }
+    LauncherOptions { helper: helper(), ..LauncherOptions::default() }
 }
 
 pub(crate) fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
 
-/// Without what root cannot have: a demand of everything that `accept_root` need not forgive.
+/// Everything that can be demanded of this user.
 pub(crate) fn everything() -> BTreeSet<Protection> {
-    Protection::ALL.iter().copied().collect()
+    Protection::ALL.iter().copied().filter(|protection| !is_root() || !Protection::LOST_TO_ROOT.contains(protection)).collect()
 }
 
 impl Ground {

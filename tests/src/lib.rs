@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs, reason = "support of tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use orc_domain::api::*;
 use orc_domain::ports::{Clock, IdSource};
 use orc_domain::states::WorkflowState;
 use orc_domain::*;
-use orc_engine::{Engine, EngineParts, Keys, Machine, Peer};
+use orc_engine::{Engine, EngineParts, Inherited, Keys, Machine, Peer};
 use orc_guests::{GuestsOptions, WasmGuests};
 use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, system_grant};
 use orc_store::{Ownership, Store};
@@ -27,11 +27,22 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+mod check;
+pub mod cli;
+mod guest;
+
+pub use check::{assert_database_consistent, assert_nothing_left, names, processes};
+pub use guest::{Wat, bind};
+
 /// A clock that stands still until a test moves it.
 #[derive(Debug)]
 pub struct TestClock(AtomicI64);
 
 impl TestClock {
+    pub fn at(now: Timestamp) -> Self {
+        Self(AtomicI64::new(now.0))
+    }
+
     pub fn advance_s(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
@@ -47,6 +58,12 @@ impl Clock for TestClock {
 /// SplitMix64 from a seed: other bytes each time, the same in every run.
 #[derive(Debug)]
 pub struct SeededIds(AtomicU64);
+
+impl SeededIds {
+    pub fn from_seed(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
 
 impl IdSource for SeededIds {
     fn fill(&self, buffer: &mut [u8]) {
@@ -120,14 +137,26 @@ impl World {
 
     /// Another owner takes over, as after a restart.
     pub async fn reopen(self) -> Self {
+        self.close().await.open().await
+    }
+
+    /// Nobody owns the database any more.
+    pub async fn close(mut self) -> Closed {
+        self.stop_driving().await;
+        let Self { dir, engine, clock, ids, .. } = self;
+        drop(engine);
+        Closed { dir, clock, ids }
+    }
+
+    /// The engine vanishes in the middle of whatever it does, as when its process dies, but for the kernel's part.
+    pub async fn vanish(self) -> Closed {
         let Self { dir, engine, clock, ids, driver } = self;
-        if let Some((stop, task)) = driver {
-            stop.cancel();
-            task.await.unwrap();
+        if let Some((_, task)) = driver {
+            task.abort();
+            assert!(task.await.is_err_and(|error| error.is_cancelled()), "it was driving");
         }
         drop(engine);
-        let engine = open(dir.path(), &clock, &ids).await.unwrap();
-        Self { dir, engine, clock, ids, driver: None }
+        Closed { dir, clock, ids }
     }
 
     pub fn root(&self) -> PathBuf {
@@ -148,9 +177,23 @@ impl World {
     }
 
     pub async fn ask_once<I: Intent>(&self, user: &str, key: Option<&str>, request: I) -> Result<I::Answer, OrcError> {
-        let peer = Peer { uid: 1000, user: Some(user.to_owned()), owns_state: false, pid: None };
+        self.ask_from(peer(Some(user)), None, key, request).await
+    }
+
+    /// Asks over a connection of `peer`, in the name of the operator `named` where one is.
+    pub async fn ask_from<I: Intent>(&self, peer: Peer, named: Option<&str>, key: Option<&str>, request: I) -> Result<I::Answer, OrcError> {
         let client = InProcess { engine: Arc::clone(&self.engine), peer };
-        call(&client, &Session { user: None }, key.map(str::to_owned), request).await
+        let user = named.map(|name| name.parse().unwrap());
+        call(&client, &Session { user }, key.map(str::to_owned), request).await
+    }
+
+    /// Puts what is under the root into force: two admins agree to it.
+    pub async fn activate(&self) -> RulesStatus {
+        let proposed = self.ask("adam", RulesActivate { digest: None }).await.unwrap();
+        let digest = proposed.candidate.expect("nothing under the root differs from what is in force").digest;
+        let status = self.ask("anna", RulesActivate { digest }).await.unwrap();
+        assert!(status.candidate.is_none(), "{status:#?}");
+        status
     }
 
     /// Plans `command` of the family build_test as alice.
@@ -229,6 +272,38 @@ impl World {
     }
 }
 
+/// A connection of the unix user of that name; `None`: of a user id that this machine has no name for.
+pub fn peer(user: Option<&str>) -> Peer {
+    Peer { uid: 1000, user: user.map(str::to_owned), owns_state: false, pid: None }
+}
+
+/// A world that nobody owns.
+pub struct Closed {
+    pub dir: TempDir,
+    pub clock: Arc<TestClock>,
+    pub ids: Arc<SeededIds>,
+}
+
+impl Closed {
+    /// Waits, at most ten seconds, for what a vanished engine still holds, and takes ownership.
+    pub async fn open(self) -> World {
+        let Self { dir, clock, ids } = self;
+        for _ in 0..500 {
+            match open(dir.path(), &clock, &ids).await {
+                Ok(engine) => return World { dir, engine, clock, ids, driver: None },
+                Err(error) if error.code == ErrorCode::DatabaseBusy => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        panic!("somebody still owns {}", dir.path().display());
+    }
+}
+
+/// An engine that owns the database of the world at `dir`, which another process made.
+pub async fn own(dir: &Path, clock: &Arc<TestClock>, ids: &Arc<SeededIds>) -> Result<Arc<Engine>, OrcError> {
+    open(dir, clock, ids).await
+}
+
 /// The intent of planning `command`.
 pub fn plan(command: &str) -> Plan {
     Plan {
@@ -294,9 +369,16 @@ pub fn stock_guests() -> Vec<StockGuest> {
     let exe = std::env::current_exe().unwrap();
     let dir = exe.ancestors().skip(1).take(2).map(|dir| dir.join("guests")).find(|dir| dir.is_dir());
     let dir = dir.expect("no stock guests beside the test: run `cargo xtask build` first");
-    let mut names: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    let mut names: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
     names.sort();
-    names.into_iter().map(|path| StockGuest { manifest: fs::read(&path).unwrap(), component: fs::read(path.with_extension("wasm")).unwrap() }).collect()
+    names
+        .into_iter()
+        .map(|path| StockGuest { manifest: fs::read(&path).unwrap(), component: fs::read(path.with_extension("wasm")).unwrap() })
+        .collect()
 }
 
 fn root(dir: &Path, ids: &dyn IdSource) {
@@ -311,10 +393,14 @@ fn root(dir: &Path, ids: &dyn IdSource) {
     init(&root, &options).unwrap();
     replace(&root.join("config/operators.yaml"), OPERATORS);
     let project = dir.join("project").display().to_string();
-    let entry = format!("projects:\n  demo:\n    tenant: default\n    root: {project}\n    families: [build_test]\n    verify: [[./check.sh]]\n    owners: [alice]\n");
+    let entry = format!(
+        "projects:\n  demo:\n    tenant: default\n    root: {project}\n    families: [build_test]\n    verify: [[./check.sh]]\n    owners: [alice]\n"
+    );
     edit(&root, "config/projects.registry.yaml", "projects:\n", &entry);
     let rules = fs::read_to_string(root.join("policies/data/rules.yaml")).unwrap();
-    let commands = ["./check.sh", "./build.sh", "./work.sh"].map(|command| format!("  - {{ project: demo, family: build_test, argv: [{command}] }}\n")).concat();
+    let commands = ["./check.sh", "./build.sh", "./work.sh"]
+        .map(|command| format!("  - {{ project: demo, family: build_test, argv: [{command}] }}\n"))
+        .concat();
     replace(&root.join("policies/data/rules.yaml"), &format!("{}\n{commands}", rules.trim_end()));
     if rustix::process::geteuid().is_root() {
         edit(&root, "config/orc.yaml", "accept_root: []", "accept_root: [processes]");
@@ -337,7 +423,11 @@ async fn open(dir: &Path, clock: &Arc<TestClock>, ids: &Arc<SeededIds>) -> Resul
     let launcher = Arc::new(launcher(dir, &state));
     let mut env = baseline_env("", "");
     env.retain(|name, _| name != "HOME" && name != "TMPDIR");
-    let machine = Machine { system: system_grant(), env: env.clone(), inherited: BTreeMap::new(), as_root: rustix::process::geteuid().is_root() };
+    // Nothing gets it unless `launch.env` of orc.yaml names it.
+    let value = "from the host";
+    let inherited = Inherited { value: ports::Secret(value.to_owned()), pin: keys.pin(value) };
+    let inherited = BTreeMap::from([("ORC_TEST_INHERITED".to_owned(), inherited)]);
+    let machine = Machine { system: system_grant(), env: env.clone(), inherited, as_root: rustix::process::geteuid().is_root() };
     let git = ["/usr/local/bin/git", "/usr/bin/git"].iter().map(PathBuf::from).find(|path| path.is_file()).unwrap();
     let workspaces = Workspaces::new(WorkspacesOptions {
         state_dir: state,
@@ -366,7 +456,6 @@ fn launcher(dir: &Path, state: &Path) -> HelperLauncher {
     let helper = find_helper(&exe).expect("no launch helper beside the test: run `cargo xtask build` first");
     let options = LauncherOptions {
         helper,
-        accept_root: BTreeSet::new(),
         forbidden: vec![state.to_owned(), dir.join("keys"), dir.join("root")],
         allowed_within: ["git", "worktrees", "scratch"].map(|name| state.join(name)).into(),
     };

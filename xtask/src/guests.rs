@@ -11,6 +11,10 @@ fn workspace() -> PathBuf {
     root().join("phases/guests")
 }
 
+fn sdk() -> PathBuf {
+    root().join("guest-sdk/rust")
+}
+
 /// Builds every stock guest and puts `NAME.wasm` and `NAME.toml` into `guests/` beside the host's binaries.
 pub(crate) fn build() -> Step {
     let toolchain = wasm_target::ensure()?;
@@ -31,12 +35,15 @@ pub(crate) fn build() -> Step {
     Ok(())
 }
 
-/// Runs the guests' own tests natively: their logic is plain Rust.
+/// Runs the tests of the SDK and of the guests natively: their logic is plain Rust.
 pub(crate) fn test() -> Step {
-    let mut command = cargo_command();
-    command.args(["test", "--locked", "--quiet", "--workspace"]).current_dir(workspace());
-    command.env("CARGO_TARGET_DIR", target().join("guest-build"));
-    run("run the guests' own tests", &mut command)
+    for (what, dir) in [("run the SDK's tests", sdk()), ("run the guests' own tests", workspace())] {
+        let mut command = cargo_command();
+        command.args(["test", "--locked", "--quiet", "--workspace"]).current_dir(dir);
+        command.env("CARGO_TARGET_DIR", target().join("guest-build"));
+        run(what, &mut command)?;
+    }
+    Ok(())
 }
 
 fn names() -> Result<Vec<String>, String> {

@@ -1,12 +1,14 @@
 //! Unified diffs as `git diff` writes them, read as a stream: every line of every hunk with its file and number.
 //!
 //! The reader goes by the counts in the hunk headers, so a line of a file that looks like a header stays a line. What does not add up
-//! is an error: a diff that was cut off must not look harmless.
+//! is an error: a diff that was cut off must not look harmless. One that was cut between two hunks or in the header of a file adds up;
+//! [`all_shown`] compares it with what the host counted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use crate::{Declined, Document, Lines, Piece};
+use crate::{Change, Declined, Document, Lines, Piece};
 
 /// What a line of a hunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct File {
     pub path: String,
     /// Whether git says that it is binary: none of its lines are in the diff.
     pub binary: bool,
+    /// How many added lines were read. A file whose name alone was read has none.
+    pub added: u64,
 }
 
 /// Why a document is no diff that can be trusted.
@@ -70,8 +74,9 @@ impl From<DiffError> for Declined {
 /// Calls `each` for every line of every hunk until it breaks; answers the files seen, with and without hunks.
 ///
 /// # Errors
-/// [`DiffError`] where the document is no unified diff, is a merge's, or ends within a hunk.
+/// [`DiffError`] where the document is no unified diff, is a merge's, or ends within a hunk or a line.
 pub fn visit(document: &dyn Document, mut each: impl FnMut(&Line<'_>) -> ControlFlow<()>) -> Result<Vec<File>, DiffError> {
+    let ends = document.size().checked_sub(1).is_none_or(|last| document.read(last, 1) == b"\n");
     let mut lines = Lines::new(document);
     let mut reader = Reader::default();
     while let Some(piece) = lines.next_piece() {
@@ -84,7 +89,33 @@ pub fn visit(document: &dyn Document, mut each: impl FnMut(&Line<'_>) -> Control
     if reader.old_left > 0 || reader.new_left > 0 {
         return Err(reader.error("it ends within a hunk"));
     }
+    if !ends {
+        return Err(reader.error("it ends within a line"));
+    }
     Ok(reader.files)
+}
+
+/// Whether the files that [`visit`] answered hold every added line that the host counted. Ask this before saying that a diff holds nothing
+/// of some kind. Lines of binary files are in no diff and are not asked for.
+///
+/// # Errors
+/// [`Declined`], naming the first file with lines that were not shown.
+pub fn all_shown(changes: &[Change], files: &[File]) -> Result<(), Declined> {
+    let mut missing: BTreeMap<&str, u64> = BTreeMap::new();
+    for change in changes.iter().filter(|change| !change.binary && change.added > 0) {
+        let lines = missing.entry(&change.path).or_default();
+        *lines = lines.saturating_add(change.added);
+    }
+    // More may be shown than was counted: a file that became a link is shown as one file gone and another one made.
+    for file in files {
+        if let Some(lines) = missing.get_mut(file.path.as_str()) {
+            *lines = lines.saturating_sub(file.added);
+        }
+    }
+    match missing.into_iter().find(|(_, lines)| *lines > 0) {
+        Some((path, lines)) => Err(Declined::from(format!("`{path}` has {lines} added lines that are not in the document `diff`"))),
+        None => Ok(()),
+    }
 }
 
 #[derive(Default)]
@@ -121,10 +152,12 @@ impl Reader {
             text = side.1;
             self.current = Some((side.0, self.count(side.0)?));
         }
-        let (Some((side, number)), Some(file)) = (self.current, self.files.last()) else {
+        let file_number = self.files.len().wrapping_sub(1);
+        let (Some((side, number)), Some(file)) = (self.current, self.files.last_mut()) else {
             return Err(self.error("a hunk stands before the first file"));
         };
-        let line = Line { path: &file.path, file: self.files.len() - 1, side, number, text, first: piece.first };
+        file.added += u64::from(piece.first && side == Side::Added);
+        let line = Line { path: &file.path, file: file_number, side, number, text, first: piece.first };
         let flow = each(&line);
         if piece.last {
             self.current = None;
@@ -152,7 +185,7 @@ impl Reader {
         }
         if let Some(names) = bytes.strip_prefix(b"diff --git ") {
             self.hunks = false;
-            self.files.push(File { path: name_from_both(names).unwrap_or_default(), binary: false });
+            self.files.push(File { path: name_from_both(names).unwrap_or_default(), binary: false, added: 0 });
         } else if let Some(range) = bytes.strip_prefix(b"@@ ") {
             self.start_hunk(range)?;
         } else if self.hunks {

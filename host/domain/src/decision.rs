@@ -140,19 +140,23 @@ impl Decision {
         self.denials.is_empty()
     }
 
-    /// Whether this decision asks for more than `earlier`: denies, is riskier, needs a group, a person or an obligation that it did not.
-    pub fn stricter_than(&self, earlier: &RiskAssessment, approved: &[Requirement]) -> Vec<Reason> {
+    /// Whether this decision asks for more than `earlier`: denies, is riskier, needs a group or a person that it did not. `Some` with the
+    /// rules that say so; the list can be empty where a rule gave no reason of its own.
+    pub fn stricter_than(&self, earlier: &RiskAssessment, approved: &[Requirement]) -> Option<Vec<Reason>> {
+        let mut stricter = !self.denials.is_empty();
         let mut more = self.denials.clone();
         if self.risk.class > earlier.class {
-            more.extend(self.risk.reasons.iter().filter(|reason| !earlier.reasons.contains(reason)).cloned());
+            stricter = true;
+            more.extend(self.risk.reasons.iter().cloned());
         }
         for need in &self.requires {
             let had = approved.iter().find(|had| had.group == need.group && had.kind == need.kind);
             if had.is_none_or(|had| had.quorum < need.quorum) {
+                stricter = true;
                 more.extend(need.reasons.iter().cloned());
             }
         }
-        more
+        stricter.then_some(more)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Settings {
     /// Launches.
     #[serde(default)]
     pub launch: LaunchSettings,
-    /// Retention of denied attempts and other bounds.
+    /// Bounds of the host.
     #[serde(default)]
     pub limits: HostLimits,
 }
@@ -59,12 +59,10 @@ pub struct HostLimits {
     pub open_plans_per_operator: u32,
     /// The largest request that the socket takes, in bytes.
     pub request_bytes: u64,
-    /// Guest calls at the same time.
-    pub guest_calls: u32,
 }
 
 impl Default for HostLimits {
     fn default() -> Self {
-        Self { open_plans_per_operator: 100, request_bytes: 1024 * 1024, guest_calls: 64 }
+        Self { open_plans_per_operator: 100, request_bytes: 1024 * 1024 }
     }
 }

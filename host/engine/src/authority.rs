@@ -69,7 +69,10 @@ pub fn authorise(operators: &Operators, admin_group: &GroupName, actor: &Actor, 
         return Err(OrcError::new(ErrorCode::NotAnOperator, "only an operator may do this"));
     };
     if operators.active(name).is_none() {
-        return Err(OrcError::new(ErrorCode::OperatorWithdrawn, format!("{name} may not act: withdrawn or removed in config/operators.yaml")));
+        return Err(OrcError::new(
+            ErrorCode::OperatorWithdrawn,
+            format!("{name} may not act: withdrawn or removed in config/operators.yaml"),
+        ));
     }
     let admin = operators.in_group(name, admin_group);
     let permit = |role| Permit { operator: name.clone(), proof: *proof, role };
@@ -102,8 +105,11 @@ fn vote(operators: &Operators, name: &OperatorName, proof: Proof, case: VoteCase
             .hint(format!("one person counts for one group: another member of {} must vote", case.group)));
     }
     if proof.counts_up_to() < case.risk {
-        return Err(OrcError::new(ErrorCode::ProofTooWeak, format!("the plan's risk is {}, and an {proof} vote counts up to {}", case.risk, proof.counts_up_to()))
-            .hint("vote as a unix user that is bound to you in config/operators.yaml"));
+        return Err(OrcError::new(
+            ErrorCode::ProofTooWeak,
+            format!("the plan's risk is {}, and an {proof} vote counts up to {}", case.risk, proof.counts_up_to()),
+        )
+        .hint("vote as a unix user that is bound to you in config/operators.yaml"));
     }
     Ok(role)
 }
@@ -112,12 +118,17 @@ fn vote(operators: &Operators, name: &OperatorName, proof: Proof, case: VoteCase
 fn separate(operators: &Operators, name: &OperatorName, case: VoteCase<'_>) -> Result<(), OrcError> {
     let own = case.requesters.contains(name);
     match case.kind {
-        RequirementKind::Approval if own => Err(OrcError::new(ErrorCode::SelfApproval, format!("{name} asked for this plan and cannot approve it"))
-            .hint(format!("another member of {} must vote", case.group))),
+        RequirementKind::Approval if own => {
+            Err(OrcError::new(ErrorCode::SelfApproval, format!("{name} asked for this plan and cannot approve it"))
+                .hint(format!("another member of {} must vote", case.group)))
+        }
         RequirementKind::Approval => Ok(()),
         RequirementKind::Confirmation if own && operators.all_active().count() == 1 && case.risk <= RiskClass::Moderate => Ok(()),
-        RequirementKind::Confirmation => Err(OrcError::new(ErrorCode::NotPermitted, "a confirmation counts only from the sole operator, for an own plan of moderate risk at most")
-            .hint("plan again: there is somebody else now who can approve")),
+        RequirementKind::Confirmation => Err(OrcError::new(
+            ErrorCode::NotPermitted,
+            "a confirmation counts only from the sole operator, for an own plan of moderate risk at most",
+        )
+        .hint("plan again: there is somebody else now who can approve")),
     }
 }
 
@@ -130,11 +141,14 @@ fn role(operators: &Operators, name: &OperatorName, case: VoteCase<'_>) -> Resul
     let listed = || counting.iter().map(RoleName::as_str).collect::<Vec<_>>().join(", ");
     match case.role {
         Some(role) if !held.contains(role) => Err(OrcError::new(ErrorCode::RoleNotHeld, format!("{name} does not hold the role {role}"))),
-        Some(role) if !counting.contains(role) => Err(OrcError::new(ErrorCode::RoleNotInGroup, format!("the role {role} does not count for the group {}", case.group))
-            .hint(format!("roles that do: {}", listed()))),
+        Some(role) if !counting.contains(role) => {
+            Err(OrcError::new(ErrorCode::RoleNotInGroup, format!("the role {role} does not count for the group {}", case.group))
+                .hint(format!("roles that do: {}", listed())))
+        }
         Some(role) => Ok(role.clone()),
         None => held.intersection(counting).next().cloned().ok_or_else(|| {
-            OrcError::new(ErrorCode::RoleNotHeld, format!("{name} holds no role of the group {}", case.group)).hint(format!("roles that count: {}", listed()))
+            OrcError::new(ErrorCode::RoleNotHeld, format!("{name} holds no role of the group {}", case.group))
+                .hint(format!("roles that count: {}", listed()))
         }),
     }
 }

@@ -93,7 +93,8 @@ fn shell_character(c: char, at: usize) -> OrcError {
 
 /// The command as a person would type it: words that need it are quoted.
 pub(crate) fn display(argv: &[String]) -> String {
-    let plain = |word: &str| !word.is_empty() && !word.chars().any(|c| c.is_whitespace() || c == '\'' || c == '"' || c == '=' || SHELL.contains(c));
+    let plain =
+        |word: &str| !word.is_empty() && !word.chars().any(|c| c.is_whitespace() || c == '\'' || c == '"' || c == '=' || SHELL.contains(c));
     let words = argv.iter().map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r#"'"'"'"#)) });
     words.collect::<Vec<_>>().join(" ")
 }

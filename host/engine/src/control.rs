@@ -40,8 +40,9 @@ impl Engine {
                     let body = json!({ "id": execution, "reason": request.reason });
                     tx.append(NewEvent { kind: EventKind::CancelRequested, actor: actor.clone(), subject, body })?;
                 }
-                // Nobody drives it: nothing of it runs, so it is over now.
-                let over_now = !driven.contains(&execution);
+                // Where nobody drives it nothing of it runs, so it is over now. One that has begun since is stopped below.
+                let idle = matches!(tx.execution(&execution)?.state, ExecutionState::Queued | ExecutionState::Interrupted);
+                let over_now = idle && !driven.contains(&execution);
                 if over_now {
                     over(tx, &execution, ExecutionState::Cancelled, &actor)?;
                 }
@@ -90,7 +91,8 @@ impl Engine {
         self.authorise(&rules, &actor, Act::Administer)?;
         self.write(move |tx| {
             if !tx.lift_freeze(&request.scope, &actor)? {
-                return Err(OrcError::new(ErrorCode::NotFound, format!("no freeze of {} is in force", request.scope)).hint("`orcctl overview` lists freezes"));
+                return Err(OrcError::new(ErrorCode::NotFound, format!("no freeze of {} is in force", request.scope))
+                    .hint("`orcctl overview` lists freezes"));
             }
             let body = json!({ "scope": request.scope });
             tx.append(NewEvent { kind: EventKind::Unfrozen, actor, subject: subject(&request.scope), body })?;
@@ -103,7 +105,7 @@ impl Engine {
 }
 
 /// The workflow that an id means: its own or its execution's.
-fn named(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, OrcError> {
+pub(crate) fn named(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, OrcError> {
     let of = |found: &Found| match found {
         Found::Workflow(id) => Some(Ok(id.clone())),
         Found::Execution(id) => Some(Err(id.clone())),
@@ -149,7 +151,9 @@ fn freezes(tx: &ReadTx<'_>) -> Result<Freezes, OrcError> {
 
 pub(crate) fn check_reason(reason: Option<&Untrusted>) -> Result<(), OrcError> {
     match reason {
-        Some(reason) if reason.raw().len() > MAX_REASON => Err(OrcError::new(ErrorCode::InvalidRequest, format!("the reason is longer than {MAX_REASON} bytes"))),
+        Some(reason) if reason.raw().len() > MAX_REASON => {
+            Err(OrcError::new(ErrorCode::InvalidRequest, format!("the reason is longer than {MAX_REASON} bytes")))
+        }
         _ => Ok(()),
     }
 }

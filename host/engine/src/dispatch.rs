@@ -7,6 +7,7 @@ use orc_domain::{Digest, ErrorCode, ErrorKind, OrcError, Untrusted};
 use serde_json::{Value, json};
 
 use crate::authority::Act;
+use crate::control::named;
 use crate::engine::{Engine, digest_of, to_json};
 use crate::identity::Peer;
 use crate::once::Once;
@@ -22,11 +23,13 @@ impl Engine {
     pub async fn handle(&self, peer: &Peer, envelope: Envelope) -> Result<Value, OrcError> {
         let Some((intent, writes)) = INTENTS.iter().find(|(name, _)| *name == envelope.intent).copied() else {
             let name = Untrusted::new(envelope.intent.as_str()).for_line(40);
-            return Err(OrcError::new(ErrorCode::InvalidRequest, format!("there is no intent `{name}`")).hint("client and host may be of different versions"));
+            return Err(OrcError::new(ErrorCode::InvalidRequest, format!("there is no intent `{name}`"))
+                .hint("client and host may be of different versions"));
         };
         let actor = self.actor(peer, &envelope).await;
         if writes && !self.is_owner() {
-            return Err(OrcError::new(ErrorCode::DatabaseBusy, "this process only reads the database").hint("a command that changes something takes ownership first"));
+            return Err(OrcError::new(ErrorCode::DatabaseBusy, "this process only reads the database")
+                .hint("a command that changes something takes ownership first"));
         }
         let unknown = Actor::Unknown { uid: Some(peer.uid) };
         let done = match &actor {
@@ -60,7 +63,10 @@ impl Engine {
     fn once(&self, actor: &Actor, intent: &'static str, envelope: &Envelope) -> Result<Once, OrcError> {
         let key = envelope.idempotency_key.as_deref();
         if key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(OrcError::new(ErrorCode::InvalidRequest, format!("an idempotency key has 1 to {MAX_KEY} printable ASCII characters and no blanks")));
+            return Err(OrcError::new(
+                ErrorCode::InvalidRequest,
+                format!("an idempotency key has 1 to {MAX_KEY} printable ASCII characters and no blanks"),
+            ));
         }
         // The digest of the request is compared, so that a key cannot answer another request.
         let digest: Digest = digest_of(&envelope.request)?;
@@ -78,8 +84,8 @@ impl Engine {
             Cancel::NAME => to_json(&self.cancel(actor, once, parse(request)?).await?),
             Freeze::NAME => to_json(&self.freeze(actor, once, parse(request)?).await?),
             Unfreeze::NAME => to_json(&self.unfreeze(actor, once, parse(request)?).await?),
-            RulesActivate::NAME => to_json(&self.rules_activate(actor, parse(request)?).await?),
-            RulesRollback::NAME => to_json(&self.rules_rollback(actor, parse(request)?).await?),
+            RulesActivate::NAME => to_json(&self.rules_activate(actor, once, parse(request)?).await?),
+            RulesRollback::NAME => to_json(&self.rules_rollback(actor, once, parse(request)?).await?),
             GetStatus::NAME => to_json(&self.status(parse(request)?).await?),
             GetPhases::NAME => to_json(&self.phase_status(parse(request)?).await?),
             GetAudit::NAME => to_json(&self.audit(parse(request)?).await?),
@@ -102,6 +108,13 @@ impl Engine {
         if !self.is_owner() || matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable) {
             return;
         }
+        let passed_over = match &actor {
+            Actor::Unknown { uid } => match self.strangers.record(*uid, self.now()) {
+                Some(passed_over) => passed_over,
+                None => return,
+            },
+            _ => 0,
+        };
         let kind = match intent {
             Plan::NAME | Replan::NAME => EventKind::PlanDenied,
             Approve::NAME | Reject::NAME => EventKind::VoteDenied,
@@ -109,12 +122,13 @@ impl Engine {
             _ => EventKind::IntentDenied,
         };
         let field = |name: &str| envelope.request.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (project, workflow, request) = (field("project"), field("workflow"), field("request"));
-        let body = json!({ "intent": intent, "named": envelope.user, "code": error.code, "message": error.message, "reasons": error.reasons });
+        let (project, workflow, request) = (field("project"), field("workflow").or_else(|| field("id")), field("request"));
+        let body = json!({ "intent": intent, "named": envelope.user, "code": error.code, "message": error.message, "reasons": error.reasons,
+            "passed_over": passed_over });
         let written = self
             .write(move |tx| {
                 let request = request.and_then(|text| views::find_request(tx, &text).ok()).map(|request| request.workflow);
-                let workflow = workflow.and_then(|text| views::find_workflow(tx, &text).ok()).or(request);
+                let workflow = workflow.and_then(|text| named(tx, &text).ok()).or(request);
                 let subject = Subject { tenant: None, project: project.and_then(|name| name.parse().ok()), workflow, execution: None };
                 tx.append(NewEvent { kind, actor, subject, body })?;
                 Ok(())
@@ -127,5 +141,7 @@ impl Engine {
 }
 
 fn parse<I: Intent>(request: Value) -> Result<I, OrcError> {
-    serde_json::from_value(request).map_err(|error| OrcError::from_source(ErrorCode::InvalidRequest, format!("this is no request of the intent `{}`", I::NAME), &error))
+    serde_json::from_value(request).map_err(|error| {
+        OrcError::from_source(ErrorCode::InvalidRequest, format!("this is no request of the intent `{}`", I::NAME), &error)
+    })
 }

@@ -7,6 +7,7 @@ use orc_domain::contract::{PhaseContract, Pipeline};
 use orc_domain::decision::Requirement;
 use orc_domain::grant::{Access, DirGrant, LaunchGrant, Network, Protection, ResourceLimits};
 use orc_domain::plan::*;
+use orc_domain::ports::Secret;
 use orc_domain::project::{Argv, ProjectEntry};
 use orc_domain::risk::{CommandFamily, RiskAssessment};
 use orc_domain::*;
@@ -29,9 +30,41 @@ pub struct Machine {
     /// The environment that every launch starts from.
     pub env: BTreeMap<String, String>,
     /// The variables of ORC's own environment that `launch.env` of `orc.yaml` may name.
-    pub inherited: BTreeMap<String, String>,
+    pub inherited: BTreeMap<String, Inherited>,
     /// Whether ORC runs as root, for whom some protections cannot be enforced: `launch.accept_root` of `orc.yaml` names those to go without.
     pub as_root: bool,
+}
+
+/// A variable of ORC's own environment. Its value is in no plan and no database: there a stand-in with its pin takes its place, so that
+/// another value is another plan.
+#[derive(Debug, Clone)]
+pub struct Inherited {
+    /// The value.
+    pub value: Secret,
+    /// What tells this value from another one without telling it: [`crate::Keys::pin`].
+    pub pin: String,
+}
+
+/// How the stand-in of an inherited variable begins.
+const INHERITED: &str = "$INHERITED:";
+
+impl Machine {
+    /// The grant with the values of inherited variables in the place of their stand-ins: for the launch alone, never stored.
+    pub fn revealed(&self, grant: &LaunchGrant) -> LaunchGrant {
+        let mut out = grant.clone();
+        for (name, value) in &mut out.env {
+            if let Some(inherited) = self.inherited.get(name).filter(|_| value.starts_with(INHERITED)) {
+                value.clone_from(&inherited.value.0);
+            }
+        }
+        out
+    }
+
+    /// The values that a grant reveals: to be replaced where a stream is read.
+    pub(crate) fn secrets(&self, grant: &LaunchGrant) -> Vec<Secret> {
+        let inherited = grant.env.iter().filter(|(_, value)| value.starts_with(INHERITED)).filter_map(|(name, _)| self.inherited.get(name));
+        inherited.map(|inherited| inherited.value.clone()).filter(|value| value.0.len() >= 8).collect()
+    }
 }
 
 /// What is to be planned: the request with its names resolved, as far as they do not depend on policy.
@@ -90,8 +123,11 @@ pub(crate) fn resolve<'a>(rules: &'a ActiveRules, subject: &Subject) -> Result<R
     let entry = project(rules, &subject.project)?;
     if !entry.families.contains(&subject.family) {
         let allowed: Vec<&str> = entry.families.iter().map(|family| family.as_str()).collect();
-        return Err(OrcError::new(ErrorCode::FamilyNotAllowed, format!("the project {} does not allow the family {}", subject.project, subject.family))
-            .hint(format!("it allows {}; families stand in config/projects.registry.yaml", allowed.join(", "))));
+        return Err(OrcError::new(
+            ErrorCode::FamilyNotAllowed,
+            format!("the project {} does not allow the family {}", subject.project, subject.family),
+        )
+        .hint(format!("it allows {}; families stand in config/projects.registry.yaml", allowed.join(", "))));
     }
     let (pipeline_name, pipeline) = pipeline(rules, subject)?;
     let phases = pipeline.phases.iter().filter(|name| !pipeline.on_request.contains(*name));
@@ -128,16 +164,23 @@ fn pipeline<'a>(rules: &'a ActiveRules, subject: &Subject) -> Result<(PipelineNa
     };
     match contracts.pipelines.get(&name) {
         Some(pipeline) if pipeline.family == subject.family => Ok((name, pipeline)),
-        Some(pipeline) => Err(OrcError::new(ErrorCode::PipelineNotAllowed, format!("the pipeline {name} serves the family {}, not {}", pipeline.family, subject.family))
-            .hint(format!("pipelines of {}: {}", subject.family, of_family()))),
-        None => Err(OrcError::new(ErrorCode::PipelineNotAllowed, format!("there is no pipeline {name}"))
-            .hint(format!("pipelines of {}: {}", subject.family, of_family()))),
+        Some(pipeline) => Err(OrcError::new(
+            ErrorCode::PipelineNotAllowed,
+            format!("the pipeline {name} serves the family {}, not {}", pipeline.family, subject.family),
+        )
+        .hint(format!("pipelines of {}: {}", subject.family, of_family()))),
+        None => Err(OrcError::new(ErrorCode::PipelineNotAllowed, format!("there is no pipeline {name}")).hint(format!(
+            "pipelines of {}: {}",
+            subject.family,
+            of_family()
+        ))),
     }
 }
 
 fn contract<'a>(rules: &'a ActiveRules, phase: &PhaseName) -> Result<&'a PhaseContract, OrcError> {
     let found = rules.checked.contracts.phases.get(phase);
-    found.ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("the phase {phase} has no contract in config/phase-contracts.yaml")))
+    found
+        .ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("the phase {phase} has no contract in config/phase-contracts.yaml")))
 }
 
 /// Flags that the operator declared and those that the host derives. Only rises: nothing here can unset one.
@@ -214,7 +257,8 @@ pub(crate) fn document(
 fn planned_phase(rules: &ActiveRules, name: &PhaseName, contract: &PhaseContract) -> Result<PlannedPhase, OrcError> {
     let digest = |path: &String| {
         let file = rules.file(path);
-        file.map(Digest::of).ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("{path} is not part of the active rules revision")))
+        file.map(Digest::of)
+            .ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("{path} is not part of the active rules revision")))
     };
     Ok(PlannedPhase {
         phase: name.clone(),
@@ -242,7 +286,7 @@ pub fn command_grant(settings: &settings::Settings, machine: &Machine, entry: &P
     dirs.push(dir(&SCRATCH.to_owned(), Access::WriteExecute, "scratch"));
     let mut env = machine.env.clone();
     let inherited = settings.launch.env.iter().filter_map(|name| machine.inherited.get_key_value(name));
-    env.extend(inherited.map(|(name, value)| (name.clone(), value.clone())));
+    env.extend(inherited.map(|(name, inherited)| (name.clone(), format!("{INHERITED}{}", inherited.pin))));
     env.extend([("HOME".to_owned(), SCRATCH.to_owned()), ("TMPDIR".to_owned(), SCRATCH.to_owned())]);
     env.extend(entry.launch.env.clone());
     let mut must: BTreeSet<Protection> = Protection::ALL.iter().copied().collect();

@@ -19,6 +19,24 @@ use crate::views;
 const NAP: Duration = Duration::from_secs(1);
 const DUE_AT_ONCE: u32 = 100;
 
+/// An execution that this process drives; not any more when this is dropped, even by a panic.
+struct Driven {
+    engine: Arc<Engine>,
+    id: ExecutionId,
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        self.engine.driven().remove(&self.id);
+    }
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "driving an execution broke off; it is taken up again as after a crash");
+    }
+}
+
 impl Engine {
     /// Drives queued executions and due times until `shutdown`; then stops what runs, so that it can be taken up again, and returns.
     pub async fn drive(self: Arc<Self>, shutdown: CancellationToken) {
@@ -28,7 +46,7 @@ impl Engine {
             if let Err(error) = self.expire_due().await {
                 tracing::error!(%error, "due times could not be kept");
             }
-            if let Err(error) = self.recover().await {
+            if let Err(error) = self.take_up_abandoned().await {
                 tracing::error!(%error, "what nobody drives any more could not be taken up again");
             }
             match self.startable(running.len()).await {
@@ -39,13 +57,15 @@ impl Engine {
                 () = shutdown.cancelled() => {}
                 () = woken => {}
                 () = tokio::time::sleep(NAP) => {}
-                Some(_) = running.join_next() => {}
+                Some(ended) = running.join_next() => report_panic(ended),
             }
         }
         for stop in self.driven().values() {
             stop.cancel();
         }
-        while running.join_next().await.is_some() {}
+        while let Some(ended) = running.join_next().await {
+            report_panic(ended);
+        }
     }
 
     /// Queued executions that have a place.
@@ -60,13 +80,12 @@ impl Engine {
     fn take_up(self: &Arc<Self>, id: ExecutionId, running: &mut JoinSet<()>) {
         let stop = CancellationToken::new();
         self.driven().insert(id.clone(), stop.clone());
-        let engine = Arc::clone(self);
+        let driven = Driven { engine: Arc::clone(self), id };
         running.spawn(async move {
-            if !engine.execute(id.clone(), stop).await {
+            if !driven.engine.execute(driven.id.clone(), stop).await {
                 // Whatever stands in the way, a full disk most likely, will not be gone at once.
                 tokio::time::sleep(NAP).await;
             }
-            engine.driven().remove(&id);
         });
     }
 
@@ -91,17 +110,32 @@ impl Engine {
         .await
     }
 
-    /// Takes up what nobody drives any more: an earlier owner's, and what this one could not write the end of. The helper kills its tree
-    /// when the host's end closes; nothing goes on before that is seen.
+    /// Takes up what an earlier owner left.
     pub(crate) async fn recover(&self) -> Result<(), OrcError> {
-        let live = self.read(|tx| Ok(tx.live_executions()?)).await?;
-        let driven: Vec<ExecutionId> = self.driven().keys().cloned().collect();
-        let began = |row: &ExecutionRow| matches!(row.state, ExecutionState::Running | ExecutionState::Paused);
-        for row in live.into_iter().filter(|row| began(row) && !driven.contains(&row.id)) {
-            let dead = self.left_over_dead(&row.id).await?;
-            self.write(move |tx| recover_execution(tx, &row.id, dead)).await?;
+        for row in self.read(|tx| Ok(tx.live_executions()?)).await? {
+            if row.state != ExecutionState::Queued {
+                self.take_back(row.id).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes up what this owner drove and could not write the end of.
+    async fn take_up_abandoned(&self) -> Result<(), OrcError> {
+        // In this order: one that ends in between was driven.
+        let driven: Vec<ExecutionId> = self.driven().keys().cloned().collect();
+        let live = self.read(|tx| Ok(tx.live_executions()?)).await?;
+        let began = |row: &ExecutionRow| matches!(row.state, ExecutionState::Running | ExecutionState::Paused);
+        for row in live.into_iter().filter(|row| began(row) && !driven.contains(&row.id)) {
+            self.take_back(row.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The helper kills its tree when the host's end closes; nothing goes on before that is seen.
+    async fn take_back(&self, id: ExecutionId) -> Result<(), OrcError> {
+        let dead = self.left_over_dead(&id).await?;
+        self.write(move |tx| recover_execution(tx, &id, dead)).await
     }
 
     /// Whether no process of an execution that nobody drives is left.
@@ -154,7 +188,9 @@ fn expire_plan(tx: &mut WriteTx<'_>, id: &WorkflowId) -> Result<(), OrcError> {
 /// What ran is interrupted; where every interrupted phase may be started again and all that ran is dead, it is queued again.
 fn recover_execution(tx: &mut WriteTx<'_>, id: &ExecutionId, dead: bool) -> Result<(), OrcError> {
     let row = tx.execution(id)?;
-    lose_worker_runs(tx, id)?;
+    if dead {
+        lose_worker_runs(tx, id)?;
+    }
     let plan = tx.plan_revision(&row.workflow, row.revision)?;
     let document = views::document(tx, &plan)?;
     let why = json!({ "why": "who drove it stopped in the middle", "proved_dead": dead });

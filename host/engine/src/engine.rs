@@ -19,6 +19,7 @@ use crate::document::Machine;
 use crate::identity::{Peer, identify};
 use crate::keys::Keys;
 use crate::rules::{ActiveRules, Candidate};
+use crate::strangers::Strangers;
 
 /// What an engine stands on. Wired once, by the binary or a test.
 pub struct EngineParts {
@@ -62,6 +63,8 @@ pub struct Engine {
     pub(crate) driven: Mutex<HashMap<ExecutionId, CancellationToken>>,
     /// Something was written that a driver may wait for.
     pub(crate) changed: Notify,
+    /// Who was refused lately without being an operator.
+    pub(crate) strangers: Strangers,
 }
 
 impl Engine {
@@ -86,6 +89,7 @@ impl Engine {
             scanning: tokio::sync::Mutex::default(),
             driven: Mutex::default(),
             changed: Notify::new(),
+            strangers: Strangers::default(),
         };
         if engine.is_owner() {
             engine.scan_root().await?;
@@ -130,7 +134,10 @@ impl Engine {
     ) -> Result<T, OrcError> {
         let (store, now) = (Arc::clone(&self.store), self.now());
         let done = blocking(move || store.write(now, work)).await;
-        self.changed.notify_waiters();
+        // A write that failed changed nothing: waking whoever tries again at once would make a full disk a busy loop.
+        if done.is_ok() {
+            self.changed.notify_waiters();
+        }
         done
     }
 

@@ -31,7 +31,7 @@ impl Engine {
     /// what cannot even be written down is logged, and is taken up again as it was last recorded. Whether its end was written down.
     pub(crate) async fn execute(&self, id: ExecutionId, stop: CancellationToken) -> bool {
         let ended = async {
-            let document = self.begin(&id).await?;
+            let Some(document) = self.begin(&id).await? else { return Ok(()) };
             let end = self.phases_in_order(&id, &document, &stop).await?;
             self.finish(&id, end).await
         };
@@ -48,7 +48,8 @@ impl Engine {
 
     /// Ends what cannot be driven on, with the error as its reason.
     async fn abandon(&self, id: &ExecutionId, error: &OrcError) -> bool {
-        let (execution, reason) = (id.clone(), BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: None });
+        let (execution, reason) =
+            (id.clone(), BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: None });
         let ended = self.write(move |tx| {
             for row in tx.phase_runs_of(&execution)? {
                 if matches!(row.state, PhaseRunState::Running | PhaseRunState::Paused) {
@@ -65,16 +66,20 @@ impl Engine {
         ended.is_ok()
     }
 
-    async fn begin(&self, id: &ExecutionId) -> Result<Arc<PlanDocument>, OrcError> {
+    /// `None`: it was cancelled before it began.
+    async fn begin(&self, id: &ExecutionId) -> Result<Option<Arc<PlanDocument>>, OrcError> {
         let id = id.clone();
         self.write(move |tx| {
             let execution = tx.execution(&id)?;
+            if execution.state.is_terminal() {
+                return Ok(None);
+            }
             let plan = tx.plan_revision(&execution.workflow, execution.revision)?;
             let document = views::document(tx, &plan)?;
             if execution.state == ExecutionState::Queued {
                 tx.apply_execution(&id, ExecutionEvent::Started, &Actor::System, json!({ "generation": tx.generation() }))?;
             }
-            Ok(Arc::new(document))
+            Ok(Some(Arc::new(document)))
         })
         .await
     }
@@ -170,7 +175,11 @@ fn result(tx: &ReadTx<'_>, id: &ExecutionId, state: ExecutionState) -> Result<Ex
     }
     if state == ExecutionState::Cancelled {
         let why = tx.execution(id)?.cancel_reason;
-        reasons.push(BlockReason { code: "cancelled".to_owned(), message: why.unwrap_or_else(|| Untrusted::new("an operator stopped it")), fix: None });
+        reasons.push(BlockReason {
+            code: "cancelled".to_owned(),
+            message: why.unwrap_or_else(|| Untrusted::new("an operator stopped it")),
+            fix: None,
+        });
     }
     let phases = phases.into_iter().map(|phase| PhaseResult { phase_id: phase.phase, status: phase.state, output: phase.output }).collect();
     // A throw-away checkout leaves nothing that could be committed.

@@ -89,7 +89,10 @@ impl Phase<'_> {
             let (recorded, reasons) = match run.outcome {
                 Ok(findings) => {
                     let outcome = if findings.is_empty() { "valid" } else { "invalid" };
-                    (Recorded::detail(outcome, to_json(&findings)?), findings.iter().map(|finding| finding_reason(binding, finding)).collect())
+                    (
+                        Recorded::detail(outcome, to_json(&findings)?),
+                        findings.iter().map(|finding| finding_reason(binding, finding)).collect(),
+                    )
                 }
                 Err(fault) => {
                     let reasons = vec![fault_reason(binding, &fault)];
@@ -135,7 +138,14 @@ impl Phase<'_> {
         })
     }
 
-    async fn record(&self, attempt: u32, position: BindingPosition, binding: &GuestBinding, recorded: Recorded, cost: ports::GuestCost) -> Result<(), OrcError> {
+    async fn record(
+        &self,
+        attempt: u32,
+        position: BindingPosition,
+        binding: &GuestBinding,
+        recorded: Recorded,
+        cost: ports::GuestCost,
+    ) -> Result<(), OrcError> {
         let mut subject = subject_of(self.document);
         subject.execution = Some(self.execution.clone());
         let id = GuestRunId::generate(self.engine.ids.as_ref());
@@ -193,10 +203,18 @@ fn finding_reason(binding: &GuestBinding, finding: &Finding) -> BlockReason {
         (Some(path), None) => format!("{}: ", path.raw()),
         (None, _) => String::new(),
     };
-    BlockReason { code: binding.guest.to_string(), message: Untrusted::new(format!("{place}{}", finding.message.raw())), fix: finding.fix.clone() }
+    BlockReason {
+        code: binding.guest.to_string(),
+        message: Untrusted::new(format!("{place}{}", finding.message.raw())),
+        fix: finding.fix.clone(),
+    }
 }
 
 fn fault_reason(binding: &GuestBinding, fault: &GuestFault) -> BlockReason {
     let message = Untrusted::new(format!("the {} {} gave no usable answer: {}", binding.kind, binding.guest, fault.message));
-    BlockReason { code: fault.class.to_string(), message, fix: Some(Untrusted::new("mend or unbind the guest; a guest without an answer blocks")) }
+    BlockReason {
+        code: fault.class.to_string(),
+        message,
+        fix: Some(Untrusted::new("mend or unbind the guest; a guest without an answer blocks")),
+    }
 }

@@ -20,6 +20,7 @@ const TOKEN_BYTES: usize = 16;
 enum Purpose {
     ApprovalToken,
     GuestCache,
+    EnvironmentPin,
 }
 
 impl Purpose {
@@ -27,6 +28,7 @@ impl Purpose {
         match self {
             Self::ApprovalToken => b"orc.key.approval-token.v1",
             Self::GuestCache => b"orc.key.guest-cache.v1",
+            Self::EnvironmentPin => b"orc.key.environment-pin.v1",
         }
     }
 }
@@ -77,7 +79,10 @@ impl Keys {
     /// [`KeyError`].
     pub fn load_or_create(dir: &Path, installation: &InstallationId, random: &dyn IdSource) -> Result<Self, KeyError> {
         let dir = dir.join(installation.as_str());
-        let io = |did| { let path = dir.clone(); move |source| KeyError::Io { path, did, source } };
+        let io = |did| {
+            let path = dir.clone();
+            move |source| KeyError::Io { path, did, source }
+        };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io("made"))?;
         private(&dir)?;
         let path = dir.join("host.key");
@@ -101,11 +106,21 @@ impl Keys {
         *self.derive(Purpose::GuestCache)
     }
 
+    /// What tells one value from another without telling it to who does not have the key: 64 bits of HMAC-SHA-256, in hex.
+    pub fn pin(&self, value: &str) -> String {
+        let key = self.derive(Purpose::EnvironmentPin);
+        let mut mac =
+            <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_slice()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        mac.update(value.as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..8])
+    }
+
     /// The token with which `operator` votes on `request` of the plan `plan_hash`: 128 bits of HMAC-SHA-256, in hex. In no table and no
     /// backup; a new key epoch voids all.
     pub(crate) fn approval_token(&self, request: &ApprovalRequestId, plan_hash: &Digest, operator: &OperatorName, epoch: u64) -> String {
         let key = self.derive(Purpose::ApprovalToken);
-        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_slice()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+        let mut mac =
+            <Hmac<Sha256> as hmac::Mac>::new_from_slice(key.as_slice()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
         for field in [request.as_str().as_bytes(), plan_hash.as_bytes(), operator.as_str().as_bytes(), &epoch.to_be_bytes()] {
             mac.update(&(field.len() as u64).to_be_bytes());
             mac.update(field);
@@ -114,7 +129,14 @@ impl Keys {
     }
 
     /// Whether `token` is that token; takes the same time for every wrong one.
-    pub(crate) fn is_approval_token(&self, token: &str, request: &ApprovalRequestId, plan_hash: &Digest, operator: &OperatorName, epoch: u64) -> bool {
+    pub(crate) fn is_approval_token(
+        &self,
+        token: &str,
+        request: &ApprovalRequestId,
+        plan_hash: &Digest,
+        operator: &OperatorName,
+        epoch: u64,
+    ) -> bool {
         let expected = self.approval_token(request, plan_hash, operator, epoch);
         token.as_bytes().ct_eq(expected.as_bytes()).into()
     }

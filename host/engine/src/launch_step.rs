@@ -21,7 +21,14 @@ use crate::phase::{OUTPUT_TAIL, Phase, private_dir};
 
 impl Phase<'_> {
     /// Launches `argv` in `cwd` under the planned grant for `purpose`. `None`: cancelled, or this process stops.
-    pub(crate) async fn launch(&self, attempt: u32, purpose: &'static str, argv: &Argv, cwd: &Path, scratch: &Path) -> Result<Option<CommandResult>, OrcError> {
+    pub(crate) async fn launch(
+        &self,
+        attempt: u32,
+        purpose: &'static str,
+        argv: &Argv,
+        cwd: &Path,
+        scratch: &Path,
+    ) -> Result<Option<CommandResult>, OrcError> {
         if self.stop.is_cancelled() {
             return Ok(None);
         }
@@ -39,12 +46,23 @@ impl Phase<'_> {
             stdout_tail: Untrusted::new(report.stdout.last(OUTPUT_TAIL)),
             stderr_tail: Untrusted::new(report.stderr.last(OUTPUT_TAIL)),
         };
+        let proved_dead = report.proved_dead;
         self.ended(&id, report).await?;
+        // A tree that something may still write to is not captured, and what may still run is not called cancelled.
+        if !proved_dead {
+            let what = Untrusted::new(plan.purpose.as_str()).for_line(120);
+            return Err(OrcError::new(ErrorCode::LaunchFailed, format!("the processes of `{what}` are not proved dead"))
+                .hint(format!("`orcctl workers` shows {id} with its process id: end what is left of it, then plan again")));
+        }
         Ok(if ended == LaunchEnd::Cancelled { None } else { Some(result) })
     }
 
     fn launch_plan(&self, purpose: &str, argv: &Argv, cwd: &Path, scratch: &Path) -> Result<LaunchPlan, OrcError> {
-        let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("{} is no UTF-8", path.display())));
+        let text = |path: &Path| {
+            path.to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("{} is no UTF-8", path.display())))
+        };
         let planned = self.document.launch_grants.get(purpose);
         let planned = planned.ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("the plan grants nothing for `{purpose}`")))?;
         let cwd = text(cwd)?;
@@ -67,7 +85,12 @@ impl Phase<'_> {
         self.engine
             .write(move |tx| {
                 tx.insert_worker_run(&new)?;
-                tx.apply_worker_run(&new.id, WorkerRunEvent::Launching, &Actor::System, json!({ "purpose": new.purpose, "argv": new.plan.argv }))?;
+                tx.apply_worker_run(
+                    &new.id,
+                    WorkerRunEvent::Launching,
+                    &Actor::System,
+                    json!({ "purpose": new.purpose, "argv": new.plan.argv }),
+                )?;
                 Ok(())
             })
             .await
@@ -81,6 +104,7 @@ impl Phase<'_> {
         let (tell, mut told) = mpsc::unbounded_channel();
         let io = LaunchIo {
             transcript: Some(transcript),
+            redact: self.engine.machine.secrets(&plan.grant),
             progress: Some(Box::new(move |progress| {
                 let _ = tell.send(progress);
             })),
@@ -88,7 +112,8 @@ impl Phase<'_> {
         };
         // What cannot be recorded is ended, and its end is waited for.
         let (halt, mut unrecorded) = (self.stop.child_token(), None);
-        let launching = self.engine.launcher.launch(plan, io, &halt);
+        let revealed = LaunchPlan { grant: self.engine.machine.revealed(&plan.grant), ..plan.clone() };
+        let launching = self.engine.launcher.launch(&revealed, io, &halt);
         tokio::pin!(launching);
         let outcome = loop {
             tokio::select! {
@@ -170,7 +195,9 @@ fn launch_error(plan: &LaunchPlan, error: &ports::LaunchError) -> OrcError {
     };
     let hint = match error {
         ports::LaunchError::Unenforceable { .. } => "`orcctl doctor` says what this machine can enforce",
-        ports::LaunchError::Program { .. } => "grant its directory in `launch.read` of the project, or in `launch.toolchains` of config/orc.yaml, and set `PATH` in `launch.env`",
+        ports::LaunchError::Program { .. } => {
+            "grant its directory in `launch.read` of the project, or in `launch.toolchains` of config/orc.yaml, and set `PATH` in `launch.env`"
+        }
         ports::LaunchError::Plan { .. } => "mend the `launch` section of the project in config/projects.registry.yaml",
         ports::LaunchError::Helper { .. } => "`orcctl doctor` tries the launch helper",
     };

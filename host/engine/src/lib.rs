@@ -33,11 +33,12 @@ mod plan;
 mod read;
 mod rules;
 mod run;
+mod strangers;
 mod views;
 mod vote;
 
 pub use authority::{Act, Permit, VoteCase, authorise};
-pub use document::{Machine, command_grant, placed};
+pub use document::{Inherited, Machine, command_grant, placed};
 pub use engine::{Engine, EngineParts};
 pub use identity::{Peer, identify};
 pub use keys::{KeyError, Keys};

@@ -8,7 +8,11 @@ fn step(command: String, why: &str) -> NextStep {
 }
 
 /// After anything about one workflow.
-pub(crate) fn for_workflow(workflow: &WorkflowSummary, requests: &[ApprovalRequestView], execution: Option<&ExecutionView>) -> Vec<NextStep> {
+pub(crate) fn for_workflow(
+    workflow: &WorkflowSummary,
+    requests: &[ApprovalRequestView],
+    execution: Option<&ExecutionView>,
+) -> Vec<NextStep> {
     let id = &workflow.id;
     match workflow.state {
         WorkflowState::Planned => vec![step(format!("orcctl status {id}"), "see what it waits for")],
@@ -18,10 +22,9 @@ pub(crate) fn for_workflow(workflow: &WorkflowSummary, requests: &[ApprovalReque
             step(format!("orcctl explain {id}"), "see what moved under the plan"),
             step(format!("orcctl replan {id}"), "plan it again under the rules in force"),
         ],
-        WorkflowState::Rejected | WorkflowState::Expired => vec![
-            step(format!("orcctl explain {id}"), "see why"),
-            step(format!("orcctl replan {id}"), "plan it again and ask again"),
-        ],
+        WorkflowState::Rejected | WorkflowState::Expired => {
+            vec![step(format!("orcctl explain {id}"), "see why"), step(format!("orcctl replan {id}"), "plan it again and ask again")]
+        }
         WorkflowState::Withdrawn => vec![step(format!("orcctl audit {id}"), "see its history")],
         WorkflowState::Executing => executing(workflow, execution),
         WorkflowState::Completed => vec![
@@ -69,7 +72,10 @@ pub(crate) fn after_rules(status: &RulesStatus) -> Vec<NextStep> {
     match &status.candidate {
         None => Vec::new(),
         Some(candidate) if !candidate.problems.is_empty() => {
-            vec![step("orcctl config check".to_owned(), "see every problem with its place"), step("orcctl policy test".to_owned(), "see which case fails")]
+            vec![
+                step("orcctl config check".to_owned(), "see every problem with its place"),
+                step("orcctl policy test".to_owned(), "see which case fails"),
+            ]
         }
         Some(candidate) => {
             let digest = candidate.digest.map(|digest| format!(" --digest {digest}")).unwrap_or_default();
@@ -89,7 +95,9 @@ pub(crate) fn after_overview(overview: &Overview) -> Vec<NextStep> {
         steps.push(step("orcctl approvals".to_owned(), "see what waits for your vote"));
     }
     steps.extend(overview.ready.first().map(|workflow| step(format!("orcctl run {}", workflow.id), "run what is approved")));
-    steps.extend(overview.failed.first().map(|failed| step(format!("orcctl explain {}", failed.workflow.id), "see why the last one failed")));
+    steps.extend(
+        overview.failed.first().map(|failed| step(format!("orcctl explain {}", failed.workflow.id), "see why the last one failed")),
+    );
     steps.extend(overview.rules.next.iter().cloned());
     if steps.is_empty() {
         steps.push(step("orcctl plan --help".to_owned(), "plan something"));

@@ -108,8 +108,13 @@ impl Phase<'_> {
         if self.stop.is_cancelled() {
             return Ok(PhaseEnd::Stopped);
         }
-        let mut reasons = vec![BlockReason { code: error.code.to_string(), message: Untrusted::new(error.message.as_str()), fix: error.hint.map(Untrusted::from) }];
-        let causes = error.causes.into_iter().map(|cause| BlockReason { code: error.code.to_string(), message: Untrusted::from(cause), fix: None });
+        let mut reasons = vec![BlockReason {
+            code: error.code.to_string(),
+            message: Untrusted::new(error.message.as_str()),
+            fix: error.hint.map(Untrusted::from),
+        }];
+        let causes =
+            error.causes.into_iter().map(|cause| BlockReason { code: error.code.to_string(), message: Untrusted::from(cause), fix: None });
         reasons.extend(causes);
         let rules = error.reasons.into_iter().map(|reason| BlockReason {
             code: reason.code.to_string(),
@@ -165,7 +170,8 @@ impl Phase<'_> {
     /// What policy is told about this phase, under the rules in force now.
     async fn question(&self, rules: &crate::rules::ActiveRules) -> Result<DecisionInput, OrcError> {
         let document = self.document;
-        let (tenant, project, workflow, now) = (document.tenant.clone(), document.project.clone(), document.workflow.clone(), self.engine.now());
+        let (tenant, project, workflow, now) =
+            (document.tenant.clone(), document.project.clone(), document.workflow.clone(), self.engine.now());
         let counted = self.engine.read(move |tx| counts(tx, &tenant, &project, now, Some(&workflow))).await?;
         let mut question = input(rules, &About::of(document), &counted, now);
         question.phase = Some(self.planned.phase.clone());
@@ -174,7 +180,11 @@ impl Phase<'_> {
     }
 
     /// Asks policy about this phase; stored, and an error where it denies.
-    pub(crate) async fn ask(&self, entry: EntryPoint, more: impl FnOnce(&mut DecisionInput)) -> Result<orc_domain::decision::Decision, OrcError> {
+    pub(crate) async fn ask(
+        &self,
+        entry: EntryPoint,
+        more: impl FnOnce(&mut DecisionInput),
+    ) -> Result<orc_domain::decision::Decision, OrcError> {
         let rules = self.engine.active_rules().await?;
         let mut question = self.question(&rules).await?;
         more(&mut question);
@@ -192,7 +202,13 @@ impl Phase<'_> {
                 return Ok(false);
             }
             match self.ask(EntryPoint::Admit, |_| {}).await {
-                Ok(_) => return Ok(true),
+                Ok(decision) => match decision.stricter_than(&self.document.risk, &self.document.approvals) {
+                    None => return Ok(true),
+                    Some(reasons) => {
+                        let message = "`admit` asks for more than was approved";
+                        return Err(OrcError::new(ErrorCode::PlanStale, message).reasons(reasons).hint("plan it again"));
+                    }
+                },
                 Err(error) if error.code == ErrorCode::FreezeOn => {}
                 Err(error) => return Err(error),
             }
@@ -265,10 +281,12 @@ impl Phase<'_> {
         let captured = self.engine.workspaces.capture(&workspace).await?;
         reasons.extend(captured.refused.iter().map(refused));
         seen.changes = self.changes(&captured.tree).await?;
-        seen.diff = self.engine.workspaces.diff(&self.document.project, &self.document.base.commit, &captured.tree, MAX_DIFF).await?.bytes;
+        reasons.extend(self.diff(&captured.tree, &mut seen).await?);
         if reasons.is_empty() {
             self.step(attempt, "verification", json!({ "tree": captured.tree })).await?;
-            let Some(more) = self.verification(attempt, &workspace, &captured.tree, scratch, &mut seen).await? else { return Ok(Attempt::Stopped) };
+            let Some(more) = self.verification(attempt, &workspace, &captured.tree, &mut seen).await? else {
+                return Ok(Attempt::Stopped);
+            };
             reasons.extend(more);
         }
         let outcome = Outcome { tree: Some(captured.tree), output: self.output(&seen)? };
@@ -294,6 +312,14 @@ impl Phase<'_> {
         Ok(Attempt::Passed(outcome))
     }
 
+    /// The diff for the guests. One that is too large to be whole blocks: what a gate cannot see, it cannot pass.
+    async fn diff(&self, tree: &str, seen: &mut Observed) -> Result<Option<BlockReason>, OrcError> {
+        let diff = self.engine.workspaces.diff(&self.document.project, &self.document.base.commit, tree, MAX_DIFF).await?;
+        seen.diff = diff.bytes;
+        let message = format!("the changes are larger than the {} MiB that gates are shown", MAX_DIFF >> 20);
+        Ok(diff.truncated.then(|| BlockReason { code: "diff-too-large".to_owned(), message: Untrusted::new(message), fix: None }))
+    }
+
     async fn changes(&self, tree: &str) -> Result<Vec<Change>, OrcError> {
         Ok(self.engine.workspaces.changes(&self.document.project, &self.document.base.commit, tree).await?)
     }
@@ -301,7 +327,8 @@ impl Phase<'_> {
     /// A checkout of the planned commit with the project's copied files, which must be those of the plan.
     async fn checkout(&self, name: &str) -> Result<Workspace, OrcError> {
         let root = Path::new(&self.document.project_entry.root);
-        let workspace = self.engine.workspaces.checkout(&self.document.project, root, &self.document.base.commit, name, &self.execution).await?;
+        let workspace =
+            self.engine.workspaces.checkout(&self.document.project, root, &self.document.base.commit, name, &self.execution).await?;
         self.copy(&workspace).await?;
         Ok(workspace)
     }
@@ -311,12 +338,21 @@ impl Phase<'_> {
         let copied = self.engine.workspaces.copy_files(workspace, Path::new(&entry.root), &entry.copy).await?;
         match self.document.copied.iter().find(|(path, digest)| copied.get(*path) != Some(*digest)) {
             None => Ok(()),
-            Some((path, _)) => Err(OrcError::new(ErrorCode::PlanStale, format!("the copied file `{}` changed since it was planned", Untrusted::new(path.as_str()).for_line(120)))),
+            Some((path, _)) => Err(OrcError::new(
+                ErrorCode::PlanStale,
+                format!("the copied file `{}` changed since it was planned", Untrusted::new(path.as_str()).for_line(120)),
+            )),
         }
     }
 
     /// Prepare commands, then the planned one. `None`: stopped.
-    async fn planned_command(&self, attempt: u32, workspace: &Workspace, scratch: &Path, seen: &mut Observed) -> Result<Option<Vec<BlockReason>>, OrcError> {
+    async fn planned_command(
+        &self,
+        attempt: u32,
+        workspace: &Workspace,
+        scratch: &Path,
+        seen: &mut Observed,
+    ) -> Result<Option<Vec<BlockReason>>, OrcError> {
         for argv in &self.document.prepare {
             match self.launch(attempt, "prepare", argv, &workspace.path, scratch).await? {
                 None => return Ok(None),
@@ -339,7 +375,6 @@ impl Phase<'_> {
         attempt: u32,
         captured_from: &Workspace,
         tree: &str,
-        scratch: &Path,
         seen: &mut Observed,
     ) -> Result<Option<Vec<BlockReason>>, OrcError> {
         if self.document.verify.is_empty() {
@@ -347,11 +382,13 @@ impl Phase<'_> {
         }
         let name = format!("{}-{attempt}-verify", self.planned.phase);
         let fresh = self.engine.workspaces.checkout_tree(captured_from, tree, &name, &self.execution).await?;
+        // A home of its own as well: what the command left in its one would be read by the tools that verify it.
+        let scratch = self.engine.workspaces.scratch(&self.execution, &name).await?;
         self.copy(&fresh).await?;
         let prepare = self.document.prepare.iter().map(|argv| ("prepare", argv));
         let verify = self.document.verify.iter().map(|argv| ("verify", argv));
         for (purpose, argv) in prepare.chain(verify) {
-            let Some(result) = self.launch(attempt, purpose, argv, &fresh.path, scratch).await? else { return Ok(None) };
+            let Some(result) = self.launch(attempt, purpose, argv, &fresh.path, &scratch).await? else { return Ok(None) };
             let reason = (!result.end.success()).then(|| failed(purpose, &result));
             if purpose == "verify" {
                 seen.commands.push(result);
@@ -378,11 +415,19 @@ impl Phase<'_> {
     async fn matches_schema(&self, output: &Value) -> Result<Vec<BlockReason>, OrcError> {
         let (digest, output) = (self.planned.schema, output.clone());
         let bytes = self.engine.read(move |tx| Ok(tx.blob(&digest)?.bytes)).await?;
-        let schema: Value = serde_json::from_slice(&bytes).map_err(|error| crate::engine::internal("a pinned schema is no JSON", &error))?;
+        let schema: Value =
+            serde_json::from_slice(&bytes).map_err(|error| crate::engine::internal("a pinned schema is no JSON", &error))?;
         blocking(move || {
-            let validator = jsonschema::validator_for(&schema).map_err(|error| OrcError::new(ErrorCode::ConfigInvalid, "a pinned schema is no JSON Schema").cause(error.to_string()))?;
+            let validator = jsonschema::validator_for(&schema)
+                .map_err(|error| OrcError::new(ErrorCode::ConfigInvalid, "a pinned schema is no JSON Schema").cause(error.to_string()))?;
             let errors = validator.iter_errors(&output).take(20);
-            Ok(errors.map(|error| BlockReason { code: "output-invalid".to_owned(), message: Untrusted::new(format!("{}: {error}", error.instance_path())), fix: None }).collect())
+            Ok(errors
+                .map(|error| BlockReason {
+                    code: "output-invalid".to_owned(),
+                    message: Untrusted::new(format!("{}: {error}", error.instance_path())),
+                    fix: None,
+                })
+                .collect())
         })
         .await
     }

@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::authority::Act;
 use crate::command;
 use crate::decide::Answer;
-use crate::document::{command_grant, Decided, Resolved, Subject, document, resolve};
+use crate::document::{Decided, Resolved, Subject, command_grant, document, resolve};
 use crate::engine::{Engine, internal, to_json};
 use crate::facts::{About, Counts, counts, input};
 use crate::once::Once;
@@ -42,6 +42,13 @@ struct Draft {
     copied: BTreeMap<String, Digest>,
     /// The document of the revision before, for a re-plan.
     before: Option<PlanDocument>,
+}
+
+/// The plan that a re-plan takes over from.
+struct Before {
+    document: PlanDocument,
+    /// Who was behind it.
+    requesters: Vec<OperatorName>,
 }
 
 /// What goes into the transaction.
@@ -76,8 +83,7 @@ impl Engine {
             pipeline: request.pipeline,
             no_verify: request.no_verify,
         };
-        let draft = self.draft(&rules, subject, None).await?;
-        self.make_plan(actor, once, draft).await
+        self.make_plan(actor, once, subject, None).await
     }
 
     /// The intent `replan`: the same intent again, under the rules in force and from the branch's newest commit.
@@ -88,14 +94,14 @@ impl Engine {
         let permit = self.authorise(&rules, &actor, Act::Steer { requesters: &summary.requesters })?;
         // The transition is checked again where it happens; here it saves a repository's worth of work.
         orc_domain::states::Machine::next(summary.state, WorkflowEvent::Replanned)?;
+        let before = Before { document: before, requesters: summary.requesters.clone() };
         let mut requesters = summary.requesters;
         if !requesters.contains(&permit.operator) {
             requesters.push(permit.operator);
             requesters.sort();
         }
-        let subject = Subject { revision: summary.revision + 1, requesters, ..Subject::of(&before)? };
-        let draft = self.draft(&rules, subject, Some(before)).await?;
-        self.make_plan(actor, once, draft).await
+        let subject = Subject { revision: summary.revision + 1, requesters, ..Subject::of(&before.document)? };
+        self.make_plan(actor, once, subject, Some(before)).await
     }
 
     /// Everything of the plan that does not depend on policy. Slow: asks the repository.
@@ -114,7 +120,8 @@ impl Engine {
     /// What no launch here could be held to is said before anybody is asked to approve it. The launch decides again.
     async fn check_enforceable(&self, grant: &LaunchGrant) -> Result<(), OrcError> {
         let enforceable = self.launcher.enforceable().await;
-        let enforceable = enforceable.map_err(|error| OrcError::from_source(ErrorCode::LaunchFailed, "this machine cannot launch anything", &error))?;
+        let enforceable =
+            enforceable.map_err(|error| OrcError::from_source(ErrorCode::LaunchFailed, "this machine cannot launch anything", &error))?;
         match grant.must.iter().find_map(|protection| enforceable.missing.get_key_value(protection)) {
             None => Ok(()),
             Some((protection, why)) => Err(OrcError::new(ErrorCode::Unenforceable, format!("`{protection}` is demanded of every launch and cannot be enforced here"))
@@ -123,12 +130,16 @@ impl Engine {
         }
     }
 
-    async fn make_plan(&self, actor: Actor, once: Once, draft: Draft) -> Result<Planned, OrcError> {
+    /// Everything of a plan is of one rules revision: where another one comes into force meanwhile, all of it is done again.
+    async fn make_plan(&self, actor: Actor, once: Once, subject: Subject, before: Option<Before>) -> Result<Planned, OrcError> {
         for _ in 0..TRIES {
             let rules = self.active_rules().await?;
+            let act = before.as_ref().map_or(Act::Plan, |before| Act::Steer { requesters: &before.requesters });
+            self.authorise(&rules, &actor, act)?;
+            let draft = self.draft(&rules, subject.clone(), before.as_ref().map(|before| before.document.clone())).await?;
             let resolved = resolve(&rules, &draft.subject)?;
-            let answer_and_counts = self.ask(&rules, &draft, &resolved).await?;
-            let ready = self.ready(&rules, &draft, &resolved, answer_and_counts, actor.clone())?;
+            let asked = self.ask(&rules, &draft, &resolved).await?;
+            let ready = self.ready(&rules, &draft, &resolved, asked, actor.clone())?;
             if let Some(planned) = self.record_plan(&rules, &once, &draft, ready).await? {
                 return Ok(planned);
             }
@@ -150,7 +161,14 @@ impl Engine {
         Err(denial)
     }
 
-    fn ready(&self, rules: &ActiveRules, draft: &Draft, resolved: &Resolved<'_>, asked: (Answer, Counts), actor: Actor) -> Result<Ready, OrcError> {
+    fn ready(
+        &self,
+        rules: &ActiveRules,
+        draft: &Draft,
+        resolved: &Resolved<'_>,
+        asked: (Answer, Counts),
+        actor: Actor,
+    ) -> Result<Ready, OrcError> {
         let (answer, counts) = asked;
         let decided = Decided { risk: answer.decision.risk.clone(), approvals: answer.decision.requires.clone() };
         let document = document(rules, &self.machine, &draft.subject, resolved, &draft.base, &draft.copied, decided)?;
@@ -315,8 +333,11 @@ fn title(intent: &PlannedIntent) -> Untrusted {
 }
 
 fn no_worker() -> OrcError {
-    OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands; phases with a worker or a runbook come with a later one")
-        .hint("plan a command of the family build_test")
+    OrcError::new(
+        ErrorCode::WorkerUnavailable,
+        "this version of ORC runs commands; phases with a worker or a runbook come with a later one",
+    )
+    .hint("plan a command of the family build_test")
 }
 
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), OrcError> {
@@ -327,7 +348,10 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), OrcError> {
     let keys: BTreeSet<char> = ('a'..='z').chain('0'..='9').chain(['_', '-', '.']).collect();
     for (key, value) in metadata {
         if key.is_empty() || key.len() > 64 || !key.chars().all(|c| keys.contains(&c)) {
-            return refuse(format!("`{}` is no key of metadata: use 1 to 64 of a-z, 0-9, `_`, `-` and `.`", Untrusted::new(key.as_str()).for_line(80)));
+            return refuse(format!(
+                "`{}` is no key of metadata: use 1 to 64 of a-z, 0-9, `_`, `-` and `.`",
+                Untrusted::new(key.as_str()).for_line(80)
+            ));
         }
         if value.len() > MAX_METADATA_VALUE {
             return refuse(format!("the value of `{key}` is longer than {MAX_METADATA_VALUE} bytes"));

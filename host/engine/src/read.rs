@@ -19,7 +19,7 @@ const LISTED: u32 = 50;
 const FAILED_SHOWN: u32 = 5;
 
 fn limit(asked: u32, default: u32) -> u32 {
-    if asked == 0 { default } else { asked.min(10_000) }
+    if asked == 0 { default } else { asked.min(1000) }
 }
 
 impl Engine {
@@ -61,7 +61,8 @@ impl Engine {
     }
 
     pub(crate) async fn workflows(&self, request: ListWorkflows) -> Result<Workflows, OrcError> {
-        let filter = WorkflowFilter { project: request.project, states: request.state.into_iter().collect(), limit: limit(request.limit, LISTED) };
+        let filter =
+            WorkflowFilter { project: request.project, states: request.state.into_iter().collect(), limit: limit(request.limit, LISTED) };
         self.read(move |tx| Ok(Workflows { workflows: tx.list_workflows(&filter)? })).await
     }
 
@@ -184,8 +185,14 @@ fn failed(tx: &ReadTx<'_>) -> Result<Vec<FailedView>, OrcError> {
 fn reasons(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcError> {
     let Some(row) = tx.newest_execution_of(id)? else { return Ok(Vec::new()) };
     if row.state == ExecutionState::Interrupted {
-        let message = Untrusted::new("the host stopped in the middle, and a phase of it is not restartable");
-        return Ok(vec![BlockReason { code: "interrupted".to_owned(), message, fix: Some(Untrusted::new("cancel it, look at what it did, and plan again")) }]);
+        let message = Untrusted::new(
+            "the host stopped in the middle, and starting again is not safe: a phase is not restartable, or a process of it may be alive",
+        );
+        return Ok(vec![BlockReason {
+            code: "interrupted".to_owned(),
+            message,
+            fix: Some(Untrusted::new("cancel it, look at what it did, and plan again")),
+        }]);
     }
     debug_assert!(row.result.is_none() || row.state.is_terminal());
     Ok(row.result.map(|result| result.reasons).unwrap_or_default())
@@ -203,7 +210,14 @@ fn revisions(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<RevisionView>, OrcE
         let document = to_json(&views::document(tx, &row)?)?;
         let differences = before.as_ref().map(|before| differences(before, &document)).unwrap_or_default();
         before = Some(document);
-        out.push(RevisionView { revision: row.revision, plan_hash: row.plan_hash, risk: row.risk, decision: row.decision, created_at: row.created_at, differences });
+        out.push(RevisionView {
+            revision: row.revision,
+            plan_hash: row.plan_hash,
+            risk: row.risk,
+            decision: row.decision,
+            created_at: row.created_at,
+            differences,
+        });
     }
     Ok(out)
 }

@@ -17,13 +17,14 @@ use serde_json::json;
 use crate::authority::Act;
 use crate::engine::{Engine, blocking};
 use crate::next;
+use crate::once::Once;
 
 /// Revisions that `rules` shows.
 const HISTORY: u32 = 10;
 /// How the problem of rolled-back content begins.
 const ROLLED_BACK: &str = "this content was rolled back";
-/// How many events back a first person's agreement to a rollback counts.
-const AGREEMENT_EVENTS: u32 = 2000;
+/// Agreements to rollbacks that are looked at, newest first: only admins can add one.
+const AGREEMENTS: u32 = 1000;
 
 /// The rules revision in force, compiled. Immutable: a reload makes another one.
 pub(crate) struct ActiveRules {
@@ -102,9 +103,12 @@ impl Engine {
     async fn load_active(&self) -> Result<Arc<ActiveRules>, OrcError> {
         let (row, files) = self.read(active_content).await?;
         let rules = blocking(move || restore(row, files)).await?;
-        let rules = Arc::new(rules);
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&rules));
-        Ok(rules)
+        let mut held = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        // Loading is slow: a later revision may have been put here meanwhile.
+        match &*held {
+            Some(newer) if newer.revision >= rules.revision => Ok(Arc::clone(newer)),
+            _ => Ok(Arc::clone(held.insert(Arc::new(rules)))),
+        }
     }
 
     /// Looks at the root: changed content becomes a candidate, and is activated where nothing is wrong and no second person is needed.
@@ -157,8 +161,8 @@ impl Engine {
                 let trust = self.trust_in_force(active.as_ref()).await?;
                 self.remember(Candidate { digest, ready: Ok(checked) });
                 match trust {
-                    Trust::SingleUser if !self.taken_back(digest).await? => self.activate(files, Actor::System, None).await,
-                    Trust::SingleUser | Trust::Team => self.note_candidate(digest, files).await,
+                    Trust::SingleUser => self.activate(files, Actor::System, None).await,
+                    Trust::Team => self.note_candidate(digest, files).await,
                 }
             }
         }
@@ -179,7 +183,10 @@ impl Engine {
             return Ok(());
         }
         Err(OrcError::new(ErrorCode::WrongInstallation, format!("the root is of the installation {root}, the database of {database}"))
-            .hint(format!("name the root that belongs to this database with --root (it was {}), or another database with --db", self.store.root())))
+            .hint(format!(
+                "name the root that belongs to this database with --root (it was {}), or another database with --db",
+                self.store.root()
+            )))
     }
 
     /// A root of another installation refuses an opening. Under a host that runs, it is content that is not in order.
@@ -191,11 +198,6 @@ impl Engine {
         let problems = vec![Problem { at, message: error.message, help: error.hint }];
         self.remember(Candidate { digest, ready: Err(problems.clone()) });
         self.refuse(Some(digest), files, problems, false).await
-    }
-
-    /// Whether somebody rolled back from just this content: it waits then, even where no second person is needed.
-    async fn taken_back(&self, digest: Digest) -> Result<bool, OrcError> {
-        self.read(move |tx| Ok(tx.rules_candidate()?.is_some_and(|row| row.digest == Some(digest) && row.problems.is_empty()))).await
     }
 
     /// Whether this content is what a rollback took out of force: it stays out until somebody changes it.
@@ -217,7 +219,8 @@ impl Engine {
                 let bytes = checked.file(&pin).unwrap_or_default();
                 if let Err(fault) = self.guests.load(&binding, Arc::from(bytes)).await {
                     let at = Place { file: pin, line: 0, column: 0 };
-                    let message = format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
+                    let message =
+                        format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
                     problems.push(Problem { at, message, help: Some("`orcctl gate inspect` shows what it is".to_owned()) });
                 }
             }
@@ -231,7 +234,13 @@ impl Engine {
         if waits { self.write(|tx| Ok(tx.clear_rules_candidate()?)).await } else { Ok(()) }
     }
 
-    async fn refuse(&self, digest: Option<Digest>, files: BTreeMap<String, Vec<u8>>, problems: Vec<Problem>, first: bool) -> Result<(), OrcError> {
+    async fn refuse(
+        &self,
+        digest: Option<Digest>,
+        files: BTreeMap<String, Vec<u8>>,
+        problems: Vec<Problem>,
+        first: bool,
+    ) -> Result<(), OrcError> {
         let shown = problems.clone();
         let files = digests(&files);
         self.write(move |tx| {
@@ -255,22 +264,27 @@ impl Engine {
             if before.is_some_and(|before| before.digest == Some(digest) && before.problems.is_empty()) {
                 return Ok(());
             }
-            tx.put_rules_candidate(&RulesCandidateRow { digest: Some(digest), files, seen_at: tx.now(), problems: Vec::new(), proposed_by: None })?;
+            tx.put_rules_candidate(&RulesCandidateRow {
+                digest: Some(digest),
+                files,
+                seen_at: tx.now(),
+                problems: Vec::new(),
+                proposed_by: None,
+            })?;
             tx.append(event(EventKind::RulesCandidate, Actor::System, json!({ "digest": digest })))?;
             Ok(())
         })
         .await
     }
 
-    /// Puts content into force, in one transaction, and into memory. What is `taken_back` by it is a candidate from then on.
-    async fn activate(&self, files: BTreeMap<String, Vec<u8>>, actor: Actor, taken_back: Option<RootSnapshot>) -> Result<(), OrcError> {
+    /// Puts content into force, in one transaction, and into memory.
+    async fn activate(&self, files: BTreeMap<String, Vec<u8>>, actor: Actor, once: Option<Once>) -> Result<(), OrcError> {
         self.write(move |tx| {
             put_into_force(tx, &files, actor)?;
-            if let Some(root) = taken_back.filter(|root| root.files != files) {
-                let (digest, files) = (Some(root.digest()), digests(&root.files));
-                tx.put_rules_candidate(&RulesCandidateRow { digest, files, seen_at: tx.now(), problems: Vec::new(), proposed_by: None })?;
+            match once {
+                Some(once) => once.keep(tx, &status(tx)?),
+                None => Ok(()),
             }
-            Ok(())
         })
         .await?;
         self.load_active().await?;
@@ -279,7 +293,7 @@ impl Engine {
     }
 
     /// The intent `rules_activate`.
-    pub(crate) async fn rules_activate(&self, actor: Actor, request: RulesActivate) -> Result<RulesStatus, OrcError> {
+    pub(crate) async fn rules_activate(&self, actor: Actor, once: Once, request: RulesActivate) -> Result<RulesStatus, OrcError> {
         let rules = self.active_rules().await?;
         let permit = self.authorise(&rules, &actor, Act::Administer)?;
         self.scan_root().await?;
@@ -292,18 +306,19 @@ impl Engine {
         }
         let Some(digest) = row.digest else { return self.rules_status().await };
         if request.digest.is_some_and(|asked| asked != digest) {
-            return Err(OrcError::new(ErrorCode::PlanHashMismatch, format!("the candidate is {digest} now")).hint("look at it again with `orcctl rules`"));
+            return Err(OrcError::new(ErrorCode::PlanHashMismatch, format!("the candidate is {digest} now"))
+                .hint("look at it again with `orcctl rules`"));
         }
         let second = row.proposed_by.as_ref().is_some_and(|first| *first != permit.operator);
         if rules.checked.settings.trust == Trust::SingleUser || second {
             let files = self.candidate_content(digest)?;
-            self.activate(files, actor, None).await?;
+            self.activate(files, actor, Some(once)).await?;
         } else {
             let operator = permit.operator;
             self.write(move |tx| {
                 tx.put_rules_candidate(&RulesCandidateRow { proposed_by: Some(operator), ..row })?;
                 tx.append(event(EventKind::RulesProposed, actor, json!({ "digest": digest })))?;
-                Ok(())
+                once.keep(tx, &status(tx)?)
             })
             .await?;
         }
@@ -312,12 +327,17 @@ impl Engine {
 
     fn candidate_content(&self, digest: Digest) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
         let held = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let content = held.filter(|held| held.digest == digest).and_then(|held| held.ready.as_ref().ok().map(|checked| checked.snapshot().files.clone()));
-        content.ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, "the content under the root changed meanwhile").hint("look at it again with `orcctl rules`"))
+        let content = held
+            .filter(|held| held.digest == digest)
+            .and_then(|held| held.ready.as_ref().ok().map(|checked| checked.snapshot().files.clone()));
+        content.ok_or_else(|| {
+            OrcError::new(ErrorCode::ConfigInvalid, "the content under the root changed meanwhile")
+                .hint("look at it again with `orcctl rules`")
+        })
     }
 
     /// The intent `rules_rollback`: old content under a new number.
-    pub(crate) async fn rules_rollback(&self, actor: Actor, request: RulesRollback) -> Result<RulesStatus, OrcError> {
+    pub(crate) async fn rules_rollback(&self, actor: Actor, once: Once, request: RulesRollback) -> Result<RulesStatus, OrcError> {
         let rules = self.active_rules().await?;
         let permit = self.authorise(&rules, &actor, Act::Administer)?;
         let revision = request.revision;
@@ -327,24 +347,38 @@ impl Engine {
         let operator = permit.operator;
         let second = self.read(move |tx| somebody_agreed(tx, revision, &operator)).await?;
         if rules.checked.settings.trust == Trust::SingleUser || second {
-            self.roll_back(revision, files, actor).await?;
+            self.roll_back(revision, files, actor, once).await?;
         } else {
-            self.write(move |tx| Ok(tx.append(event(EventKind::RulesProposed, actor, json!({ "rollback_to": revision }))).map(|_| ())?)).await?;
+            self.write(move |tx| {
+                tx.append(event(EventKind::RulesProposed, actor, json!({ "rollback_to": revision })))?;
+                once.keep(tx, &status(tx)?)
+            })
+            .await?;
         }
         self.rules_status().await
     }
 
     /// Old content comes into force; what lies under the root now stays out of it until it is changed.
-    async fn roll_back(&self, revision: u64, files: BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
+    async fn roll_back(&self, revision: u64, files: BTreeMap<String, Vec<u8>>, actor: Actor, once: Once) -> Result<(), OrcError> {
+        // Nobody looks at the root meanwhile: what it has is taken back, and need not be what was in force.
+        let _one_at_a_time = self.scanning.lock().await;
+        let under_root = match self.root.clone() {
+            Some(root) => blocking(move || Ok(RootSnapshot::read(&root).ok())).await?,
+            None => None,
+        };
         self.write(move |tx| {
             let left = tx.active_rules()?;
             put_into_force(tx, &files, actor)?;
-            let Some(left) = left else { return Ok(()) };
+            let (Some(left), Some(under_root)) = (left, under_root.filter(|root| root.files != files)) else {
+                return once.keep(tx, &status(tx)?);
+            };
             let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
             let message = format!("{ROLLED_BACK}: revision {} gave way to the content of revision {revision}", left.revision);
             let problem = Problem { at, message, help: Some("change it, and it is a candidate again".to_owned()) };
-            let row = RulesCandidateRow { digest: Some(left.digest), files: left.files, seen_at: tx.now(), problems: vec![problem], proposed_by: None };
-            Ok(tx.put_rules_candidate(&row)?)
+            let (digest, files) = (Some(under_root.digest()), digests(&under_root.files));
+            let row = RulesCandidateRow { digest, files, seen_at: tx.now(), problems: vec![problem], proposed_by: None };
+            tx.put_rules_candidate(&row)?;
+            once.keep(tx, &status(tx)?)
         })
         .await?;
         self.load_active().await?;
@@ -354,23 +388,26 @@ impl Engine {
 
     /// The intent `rules`.
     pub(crate) async fn rules_status(&self) -> Result<RulesStatus, OrcError> {
-        self.read(|tx| {
-            let active = tx.active_rules()?.ok_or_else(none_active)?;
-            let candidate = tx.rules_candidate()?.map(|row| candidate_view(row, &active));
-            let history = tx.rules_history(HISTORY)?.into_iter().map(revision_view).collect();
-            let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
-            status.next = next::after_rules(&status);
-            Ok(status)
-        })
-        .await
+        self.read(status).await
     }
+}
+
+fn status(tx: &ReadTx<'_>) -> Result<RulesStatus, OrcError> {
+    let active = tx.active_rules()?.ok_or_else(none_active)?;
+    let candidate = tx.rules_candidate()?.map(|row| candidate_view(row, &active));
+    let history = tx.rules_history(HISTORY)?.into_iter().map(revision_view).collect();
+    let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
+    status.next = next::after_rules(&status);
+    Ok(status)
 }
 
 /// Whether somebody else agreed to this rollback since rules came into force last. The audit is the only place where that is written.
 fn somebody_agreed(tx: &ReadTx<'_>, revision: u64, but: &OperatorName) -> Result<bool, OrcError> {
-    let events = tx.newest_events(None, AGREEMENT_EVENTS)?.events;
-    let since = events.iter().rev().take_while(|event| event.kind != EventKind::RulesActivated);
-    let agreed = |event: &&orc_domain::audit::Event| event.kind == EventKind::RulesProposed && event.body.get("rollback_to") == Some(&json!(revision));
+    let events = tx.newest_of(&[EventKind::RulesActivated, EventKind::RulesProposed], AGREEMENTS)?;
+    let since = events.iter().take_while(|event| event.kind != EventKind::RulesActivated);
+    let agreed = |event: &&orc_domain::audit::Event| {
+        event.kind == EventKind::RulesProposed && event.body.get("rollback_to") == Some(&json!(revision))
+    };
     Ok(since.filter(agreed).any(|event| event.actor.operator().is_some_and(|operator| operator != but)))
 }
 
@@ -408,7 +445,10 @@ fn content(tx: &ReadTx<'_>, revision: u64) -> Result<BTreeMap<String, Vec<u8>>, 
 fn restore(row: RulesRevisionRow, files: BTreeMap<String, Vec<u8>>) -> Result<ActiveRules, OrcError> {
     let snapshot = RootSnapshot::from_files(files);
     if snapshot.digest() != row.digest {
-        return Err(OrcError::new(ErrorCode::DatabaseRefused, format!("the stored rules revision {} is not the one that was activated", row.revision)));
+        return Err(OrcError::new(
+            ErrorCode::DatabaseRefused,
+            format!("the stored rules revision {} is not the one that was activated", row.revision),
+        ));
     }
     let checked = orc_config::check(&snapshot).map_err(|problems| invalid(&problems))?;
     let policy = compile(&checked).map_err(|problems| invalid(&problems))?;
@@ -416,7 +456,8 @@ fn restore(row: RulesRevisionRow, files: BTreeMap<String, Vec<u8>>) -> Result<Ac
 }
 
 fn none_active() -> OrcError {
-    OrcError::new(ErrorCode::NoActiveRules, "no rules revision is in force in this database").hint("name its root with --root and run a command that changes something, as in `orcctl rules activate`")
+    OrcError::new(ErrorCode::NoActiveRules, "no rules revision is in force in this database")
+        .hint("name its root with --root and run a command that changes something, as in `orcctl rules activate`")
 }
 
 /// All problems as one error.

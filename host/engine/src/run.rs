@@ -69,7 +69,9 @@ impl Engine {
             return Ok(None);
         }
         let idempotency_key = format!("autorun-{}", document.revision);
-        self.start(Starter::Policy, Run { workflow: workflow.id.to_string(), plan_hash: Some(workflow.plan_hash), idempotency_key }).await.map(Some)
+        self.start(Starter::Policy, Run { workflow: workflow.id.to_string(), plan_hash: Some(workflow.plan_hash), idempotency_key })
+            .await
+            .map(Some)
     }
 
     async fn start(&self, starter: Starter, request: Run) -> Result<RunAccepted, OrcError> {
@@ -104,7 +106,12 @@ impl Engine {
         {
             return Err(OrcError::new(
                 ErrorCode::IdempotencyConflict,
-                format!("the key `{}` started the plan {} of {}", Untrusted::new(request.idempotency_key.as_str()).for_line(80), planned.plan_hash.short(), candidate.workflow.id),
+                format!(
+                    "the key `{}` started the plan {} of {}",
+                    Untrusted::new(request.idempotency_key.as_str()).for_line(80),
+                    planned.plan_hash.short(),
+                    candidate.workflow.id
+                ),
             )
             .hint("use another key for another plan"));
         }
@@ -113,27 +120,40 @@ impl Engine {
     }
 
     async fn still_approved(&self, rules: &Arc<ActiveRules>, candidate: &Candidate) -> Result<(), OrcError> {
-        let (rules, keys, id, revision) = (Arc::clone(rules), Arc::clone(&self.keys), candidate.workflow.id.clone(), candidate.workflow.revision);
+        let (rules, keys, id, revision) =
+            (Arc::clone(rules), Arc::clone(&self.keys), candidate.workflow.id.clone(), candidate.workflow.revision);
         self.read(move |tx| approvals_hold(tx, &rules, &keys, &id, revision)).await
     }
 
     /// Whether the world still is what the plan pins, and how far its branch is ahead. Otherwise the plan is stale from now on.
     async fn unmoved(&self, rules: &Arc<ActiveRules>, candidate: &Candidate, actor: &Actor) -> Result<u64, OrcError> {
         let moved = self.moved(rules, candidate).await?;
-        if let Some(error) = moved.error {
-            let (id, actor) = (candidate.workflow.id.clone(), actor.clone());
-            let why = json!({ "code": error.code, "message": error.message, "differences": moved.differences, "reasons": error.reasons,
-                "planned_rules": candidate.document.rules.revision, "active_rules": rules.revision });
-            self.write(move |tx| {
-                supersede(tx, &id, &Actor::System)?;
-                tx.apply_workflow(&id, WorkflowEvent::WentStale, &actor, why)?;
-                tx.clear_timer(PLAN_EXPIRY, id.as_str())?;
-                Ok(())
-            })
-            .await?;
-            return Err(error.hint(format!("`orcctl replan {}` plans it again and shows what differs", candidate.workflow.id)));
+        match moved.error {
+            Some(error) => Err(self.go_stale(rules, candidate, actor, error, moved.differences).await?),
+            None => Ok(moved.lag),
         }
-        Ok(moved.lag)
+    }
+
+    /// The plan is stale from now on; the error says why and what to do.
+    async fn go_stale(
+        &self,
+        rules: &ActiveRules,
+        candidate: &Candidate,
+        actor: &Actor,
+        error: OrcError,
+        differences: Vec<PlanDifference>,
+    ) -> Result<OrcError, OrcError> {
+        let (id, actor) = (candidate.workflow.id.clone(), actor.clone());
+        let why = json!({ "code": error.code, "message": error.message, "differences": differences, "reasons": error.reasons,
+            "planned_rules": candidate.document.rules.revision, "active_rules": rules.revision });
+        self.write(move |tx| {
+            supersede(tx, &id, &Actor::System)?;
+            tx.apply_workflow(&id, WorkflowEvent::WentStale, &actor, why)?;
+            tx.clear_timer(PLAN_EXPIRY, id.as_str())?;
+            Ok(())
+        })
+        .await?;
+        Ok(error.hint(format!("`orcctl replan {}` plans it again and shows what differs", candidate.workflow.id)))
     }
 
     async fn moved(&self, rules: &Arc<ActiveRules>, candidate: &Candidate) -> Result<Moved, OrcError> {
@@ -148,18 +168,27 @@ impl Engine {
             Err(error) => return Err(error),
         };
         if !differences.is_empty() {
-            let mut error = OrcError::new(ErrorCode::PlanStale, format!("what the plan pins has changed since it was approved: {}", names(&differences)));
+            let mut error = OrcError::new(
+                ErrorCode::PlanStale,
+                format!("what the plan pins has changed since it was approved: {}", names(&differences)),
+            );
             error.causes = differences.iter().take(NAMED).map(describe).collect();
             return Ok(Moved { error: Some(error), differences, lag: 0 });
         }
         let reach = self.workspaces.reachability(Path::new(&document.project_entry.root), &document.base).await?;
         if !reach.reachable {
-            let message = format!("the planned commit {} is not reachable from {} any more", short(&document.base.commit), Untrusted::new(document.base.branch.as_str()).for_line(80));
+            let message = format!(
+                "the planned commit {} is not reachable from {} any more",
+                short(&document.base.commit),
+                Untrusted::new(document.base.branch.as_str()).for_line(80)
+            );
             return Ok(Moved::error(OrcError::new(ErrorCode::BaseCommitGone, message)));
         }
-        let stricter = self.stricter(rules, candidate).await?;
-        if !stricter.is_empty() {
-            let message = format!("the rules in force (revision {}) decide more strictly than revision {} did", rules.revision, document.rules.revision);
+        if let Some(stricter) = self.stricter(rules, candidate).await? {
+            let message = format!(
+                "the rules in force (revision {}) decide more strictly than revision {} did",
+                rules.revision, document.rules.revision
+            );
             return Ok(Moved::error(OrcError::new(ErrorCode::PlanStale, message).reasons(stricter)));
         }
         Ok(Moved { error: None, differences, lag: reach.lag })
@@ -176,14 +205,19 @@ impl Engine {
     }
 
     /// The question of planning asked again under the rules in force: the same request, the same counts, today's people.
-    async fn stricter(&self, rules: &Arc<ActiveRules>, candidate: &Candidate) -> Result<Vec<Reason>, OrcError> {
+    async fn stricter(&self, rules: &Arc<ActiveRules>, candidate: &Candidate) -> Result<Option<Vec<Reason>>, OrcError> {
         let document = &candidate.document;
         if rules.digest == document.rules.digest {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let nothing = Counts { tenant_active: 0, planned_last_hour: 0, project_active: 0, freezes: Vec::new() };
         let today = input(rules, &About::of(document), &nothing, self.now());
-        let question = DecisionInput { requesters: today.requesters, operators: today.operators, groups: today.groups, ..candidate.planned_input.clone() };
+        let question = DecisionInput {
+            requesters: today.requesters,
+            operators: today.operators,
+            groups: today.groups,
+            ..candidate.planned_input.clone()
+        };
         let answer = self.decide(rules, EntryPoint::Plan, question).await?;
         let stricter = answer.decision.stricter_than(&document.risk, &document.approvals);
         let id = candidate.workflow.id.clone();
@@ -197,7 +231,14 @@ impl Engine {
     }
 
     /// Policy's `admit`, then the one transaction.
-    async fn admitted(&self, rules: &Arc<ActiveRules>, candidate: Candidate, actor: Actor, request: Run, lag: u64) -> Result<RunAccepted, OrcError> {
+    async fn admitted(
+        &self,
+        rules: &Arc<ActiveRules>,
+        candidate: Candidate,
+        actor: Actor,
+        request: Run,
+        lag: u64,
+    ) -> Result<RunAccepted, OrcError> {
         let candidate = Arc::new(candidate);
         for _ in 0..TRIES {
             let counted = self.counted(&candidate.document).await?;
@@ -208,6 +249,13 @@ impl Engine {
                 let id = candidate.workflow.id.clone();
                 self.write(move |tx| Ok(tx.insert_decision(&answer.stored(Some(&id), tx.now()))?)).await?;
                 return Err(denial);
+            }
+            // `admit` can tighten without denying: what it asks for beyond the approvals was never given.
+            if let Some(reasons) = answer.decision.stricter_than(&candidate.document.risk, &candidate.document.approvals) {
+                let id = candidate.workflow.id.clone();
+                self.write(move |tx| Ok(tx.insert_decision(&answer.stored(Some(&id), tx.now()))?)).await?;
+                let error = OrcError::new(ErrorCode::PlanStale, "`admit` asks for more than was approved").reasons(reasons);
+                return Err(self.go_stale(rules, &candidate, &actor, error, Vec::new()).await?);
             }
             let run = NewRun {
                 id: ExecutionId::generate(self.ids.as_ref()),
@@ -224,7 +272,14 @@ impl Engine {
     }
 
     /// `None`: what policy was told is no longer so, ask again.
-    async fn create(&self, rules: &Arc<ActiveRules>, candidate: &Arc<Candidate>, run: NewRun, answer: Answer, counted: Counts) -> Result<Option<RunAccepted>, OrcError> {
+    async fn create(
+        &self,
+        rules: &Arc<ActiveRules>,
+        candidate: &Arc<Candidate>,
+        run: NewRun,
+        answer: Answer,
+        counted: Counts,
+    ) -> Result<Option<RunAccepted>, OrcError> {
         let (rules, keys, candidate) = (Arc::clone(rules), Arc::clone(&self.keys), Arc::clone(candidate));
         self.write(move |tx| {
             let document = &candidate.document;
@@ -235,7 +290,18 @@ impl Engine {
             }
             if let Some(existing) = tx.execution_by_key(&document.workflow, &run.key)? {
                 let workflow = tx.workflow(&document.workflow)?;
-                return Ok(Some(RunAccepted { execution: existing.into(), workflow, created: false, base_lag: run.lag, warnings: Vec::new() }));
+                return Ok(Some(RunAccepted {
+                    execution: existing.into(),
+                    workflow,
+                    created: false,
+                    base_lag: run.lag,
+                    warnings: Vec::new(),
+                }));
+            }
+            let state = tx.workflow(&document.workflow)?.state;
+            if state != WorkflowState::Approved {
+                return Err(OrcError::new(ErrorCode::IdempotencyConflict, format!("{} is {state} meanwhile", document.workflow))
+                    .hint(format!("`orcctl status {}` shows under which key it runs", document.workflow)));
             }
             approvals_hold(tx, &rules, &keys, &document.workflow, document.revision)?;
             tx.insert_decision(&answer.stored(Some(&document.workflow), tx.now()))?;
@@ -290,21 +356,31 @@ fn startable(candidate: &Candidate, request: &Run, now: Timestamp) -> Result<(),
     match workflow.state {
         WorkflowState::Approved => {}
         WorkflowState::Executing | WorkflowState::Completed => {
-            return Err(OrcError::new(ErrorCode::IdempotencyConflict, format!("this plan of {id} runs or ran under another idempotency key"))
-                .hint(format!("`orcctl status {id}` shows its execution; `orcctl replan {id}` or a new plan runs it once more")));
+            return Err(OrcError::new(
+                ErrorCode::IdempotencyConflict,
+                format!("this plan of {id} runs or ran under another idempotency key"),
+            )
+            .hint(format!("`orcctl status {id}` shows its execution; `orcctl replan {id}` or a new plan runs it once more")));
         }
         WorkflowState::AwaitingApproval | WorkflowState::Planned => {
-            return Err(OrcError::new(ErrorCode::NotApproved, format!("{id} waits for approval")).hint(format!("`orcctl status {id}` shows whose")));
+            return Err(
+                OrcError::new(ErrorCode::NotApproved, format!("{id} waits for approval")).hint(format!("`orcctl status {id}` shows whose"))
+            );
         }
         WorkflowState::Expired => {
-            return Err(OrcError::new(ErrorCode::Expired, format!("the plan of {id} expired")).hint(format!("`orcctl replan {id}` plans it again")));
+            return Err(
+                OrcError::new(ErrorCode::Expired, format!("the plan of {id} expired")).hint(format!("`orcctl replan {id}` plans it again"))
+            );
         }
         state => {
-            return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{id} is {state} and cannot run")).hint(format!("`orcctl replan {id}` plans it again")));
+            return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{id} is {state} and cannot run"))
+                .hint(format!("`orcctl replan {id}` plans it again")));
         }
     }
     if candidate.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return Err(OrcError::new(ErrorCode::Expired, format!("the plan of {id} expired")).hint(format!("`orcctl replan {id}` plans it again")));
+        return Err(
+            OrcError::new(ErrorCode::Expired, format!("the plan of {id} expired")).hint(format!("`orcctl replan {id}` plans it again"))
+        );
     }
     Ok(())
 }
@@ -328,8 +404,13 @@ fn approvals_hold(tx: &ReadTx<'_>, rules: &ActiveRules, keys: &Keys, id: &Workfl
     for request in &requests {
         let counting = views::counting(request);
         if request.state != ApprovalRequestState::Approved || counting < request.quorum as usize {
-            return Err(OrcError::new(ErrorCode::NotApproved, format!("{counting} of {} votes for {} count now", request.quorum, request.group))
-                .hint(format!("a role was withdrawn or a vote is missing: `orcctl status {id}` shows the votes, `orcctl replan {id}` asks again")));
+            return Err(OrcError::new(
+                ErrorCode::NotApproved,
+                format!("{counting} of {} votes for {} count now", request.quorum, request.group),
+            )
+            .hint(format!(
+                "a role was withdrawn or a vote is missing: `orcctl status {id}` shows the votes, `orcctl replan {id}` asks again"
+            )));
         }
     }
     cast_on_this_plan(tx, keys, &row)
@@ -342,7 +423,13 @@ fn cast_on_this_plan(tx: &ReadTx<'_>, keys: &Keys, row: &PlanRevisionRow) -> Res
         if Digest::of(token.as_bytes()) != vote.token_digest {
             return Err(OrcError::new(
                 ErrorCode::NotApproved,
-                format!("the vote of {} on {} was not cast on the plan {} of {}", vote.operator, vote.request, row.plan_hash.short(), row.workflow),
+                format!(
+                    "the vote of {} on {} was not cast on the plan {} of {}",
+                    vote.operator,
+                    vote.request,
+                    row.plan_hash.short(),
+                    row.workflow
+                ),
             )
             .hint("the database was changed by hand, or the host's key: `orcctl audit verify`, then restore a backup"));
         }
@@ -374,7 +461,8 @@ fn create_execution(tx: &mut WriteTx<'_>, document: &PlanDocument, run: &NewRun)
     tx.apply_workflow(id, WorkflowEvent::ExecutionStarted, &run.actor, json!({ "execution": run.id, "revision": document.revision }))?;
     let mut subject = subject_of(document);
     subject.execution = Some(run.id.clone());
-    let body = json!({ "id": run.id, "revision": document.revision, "idempotency_key": run.key, "consumed": approvals, "base_lag": run.lag });
+    let body =
+        json!({ "id": run.id, "revision": document.revision, "idempotency_key": run.key, "consumed": approvals, "base_lag": run.lag });
     tx.append(NewEvent { kind: EventKind::ExecutionCreated, actor: run.actor.clone(), subject, body })?;
     tx.push_outbox("execution_created", Some(id), &json!({ "execution": run.id }))?;
     tx.clear_timer(PLAN_EXPIRY, id.as_str())?;
@@ -382,7 +470,8 @@ fn create_execution(tx: &mut WriteTx<'_>, document: &PlanDocument, run: &NewRun)
 }
 
 fn names(differences: &[PlanDifference]) -> String {
-    let mut names: Vec<String> = differences.iter().take(NAMED).map(|difference| Untrusted::new(difference.pointer.as_str()).for_line(100)).collect();
+    let mut names: Vec<String> =
+        differences.iter().take(NAMED).map(|difference| Untrusted::new(difference.pointer.as_str()).for_line(100)).collect();
     if differences.len() > NAMED {
         names.push(format!("and {} more", differences.len() - NAMED));
     }

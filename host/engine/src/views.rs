@@ -15,7 +15,8 @@ use crate::next;
 use crate::rules::ActiveRules;
 
 pub(crate) fn nothing(kind: &str, text: &str) -> OrcError {
-    OrcError::new(ErrorCode::NotFound, format!("there is no {kind} `{}`", Untrusted::new(text).for_line(60))).hint("`orcctl workflows` and `orcctl approvals` list ids")
+    OrcError::new(ErrorCode::NotFound, format!("there is no {kind} `{}`", Untrusted::new(text).for_line(60)))
+        .hint("`orcctl workflows` and `orcctl approvals` list ids")
 }
 
 /// An id that a person typed, whole or abbreviated, as the one thing of this kind that it can mean.
@@ -27,7 +28,8 @@ pub(crate) fn find<T>(tx: &ReadTx<'_>, text: &str, kind: &str, take: impl Fn(&Fo
         0 => Err(nothing(kind, text)),
         _ => {
             let ids: Vec<&str> = all.iter().filter(|found| take(found).is_some()).map(Found::as_str).collect();
-            Err(OrcError::new(ErrorCode::AmbiguousId, format!("`{}` can mean {}", Untrusted::new(text).for_line(60), ids.join(", "))).hint("type more of the id"))
+            Err(OrcError::new(ErrorCode::AmbiguousId, format!("`{}` can mean {}", Untrusted::new(text).for_line(60), ids.join(", ")))
+                .hint("type more of the id"))
         }
     }
 }
@@ -66,7 +68,8 @@ pub(crate) fn find_request(tx: &ReadTx<'_>, text: &str) -> Result<ApprovalReques
         0 => Err(nothing(ApprovalRequestId::KIND, text)),
         _ => {
             let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-            Err(OrcError::new(ErrorCode::AmbiguousId, format!("this workflow asks several groups: {}", ids.join(", "))).hint("name one of the requests"))
+            Err(OrcError::new(ErrorCode::AmbiguousId, format!("this workflow asks several groups: {}", ids.join(", ")))
+                .hint("name one of the requests"))
         }
     }
 }
@@ -86,8 +89,11 @@ pub(crate) fn document(tx: &ReadTx<'_>, row: &PlanRevisionRow) -> Result<PlanDoc
 }
 
 fn other_plan(row: &PlanRevisionRow) -> OrcError {
-    OrcError::new(ErrorCode::PlanHashMismatch, format!("the stored plan of {} is not the one that its hash {} names", row.workflow, row.plan_hash.short()))
-        .hint("the database was changed by hand: `orcctl audit verify`, then restore a backup")
+    OrcError::new(
+        ErrorCode::PlanHashMismatch,
+        format!("the stored plan of {} is not the one that its hash {} names", row.workflow, row.plan_hash.short()),
+    )
+    .hint("the database was changed by hand: `orcctl audit verify`, then restore a backup")
 }
 
 pub(crate) fn newest_plan(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<(WorkflowSummary, PlanRevisionRow, PlanDocument), OrcError> {
@@ -98,7 +104,10 @@ pub(crate) fn newest_plan(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<(WorkflowS
 }
 
 /// Who counts for which group already: yes votes on the requests of one revision.
-pub(crate) fn counted(requests: &[ApprovalRequestRow], votes: &BTreeMap<ApprovalRequestId, Vec<VoteRow>>) -> Vec<(OperatorName, GroupName)> {
+pub(crate) fn counted(
+    requests: &[ApprovalRequestRow],
+    votes: &BTreeMap<ApprovalRequestId, Vec<VoteRow>>,
+) -> Vec<(OperatorName, GroupName)> {
     let of = |request: &ApprovalRequestRow| {
         let yes = votes.get(&request.id).into_iter().flatten().filter(|vote| vote.choice == Choice::Approve);
         yes.map(|vote| (vote.operator.clone(), request.group.clone())).collect::<Vec<_>>()
@@ -117,7 +126,8 @@ pub(crate) struct Asked<'a> {
 impl Asked<'_> {
     fn may(&self, request: &ApprovalRequestRow, role: Option<&RoleName>, who: &OperatorName, proof: Proof) -> bool {
         let others: Vec<(OperatorName, GroupName)> = self.counted.iter().filter(|(_, group)| *group != request.group).cloned().collect();
-        let case = VoteCase { group: &request.group, kind: request.kind, requesters: self.requesters, risk: self.risk, role, counted: &others };
+        let case =
+            VoteCase { group: &request.group, kind: request.kind, requesters: self.requesters, risk: self.risk, role, counted: &others };
         let actor = Actor::Operator { name: who.clone(), proof, uid: None };
         let settings = &self.rules.checked.settings;
         authorise(&self.rules.checked.operators, &settings.admin_group, &actor, Act::Vote(case)).is_ok()
@@ -154,7 +164,13 @@ impl Asked<'_> {
 }
 
 /// All requests of a plan revision.
-pub(crate) fn requests(tx: &ReadTx<'_>, rules: &ActiveRules, workflow: &WorkflowSummary, revision: u32, risk: RiskClass) -> Result<Vec<ApprovalRequestView>, OrcError> {
+pub(crate) fn requests(
+    tx: &ReadTx<'_>,
+    rules: &ActiveRules,
+    workflow: &WorkflowSummary,
+    revision: u32,
+    risk: RiskClass,
+) -> Result<Vec<ApprovalRequestView>, OrcError> {
     let rows = tx.requests_of(&workflow.id, revision)?;
     let ids: Vec<ApprovalRequestId> = rows.iter().map(|row| row.id.clone()).collect();
     let votes = tx.votes_of(&ids)?;
@@ -198,7 +214,8 @@ pub(crate) fn phases(tx: &ReadTx<'_>, execution: &ExecutionId) -> Result<Vec<Pha
 pub(crate) fn status(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId) -> Result<Status, OrcError> {
     let (workflow, _, document) = newest_plan(tx, id)?;
     let approval_requests = requests(tx, rules, &workflow, workflow.revision, document.risk.class)?;
-    let execution: Option<ExecutionView> = tx.newest_execution_of(id)?.map(ExecutionView::from).filter(|execution| execution.revision == workflow.revision);
+    let execution: Option<ExecutionView> =
+        tx.newest_execution_of(id)?.map(ExecutionView::from).filter(|execution| execution.revision == workflow.revision);
     let phases = match &execution {
         Some(execution) => phases(tx, &execution.id)?,
         None => Vec::new(),

@@ -57,7 +57,9 @@ impl Case {
 
     fn view(&self, tx: &ReadTx<'_>, rules: &ActiveRules) -> Result<ApprovalRequestView, OrcError> {
         let all = views::requests(tx, rules, &self.workflow, self.request.revision, self.document.risk.class)?;
-        all.into_iter().find(|view| view.id == self.request.id).ok_or_else(|| views::nothing(ApprovalRequestId::KIND, self.request.id.as_str()))
+        all.into_iter()
+            .find(|view| view.id == self.request.id)
+            .ok_or_else(|| views::nothing(ApprovalRequestId::KIND, self.request.id.as_str()))
     }
 
     fn judge(&self, rules: &ActiveRules, actor: &Actor, role: Option<&RoleName>) -> Result<Permit, OrcError> {
@@ -77,14 +79,18 @@ impl Case {
         let id = &self.request.id;
         let late = self.request.state == ApprovalRequestState::Pending && now >= self.request.expires_at;
         if late || self.request.state == ApprovalRequestState::Expired {
-            return Err(OrcError::new(ErrorCode::Expired, format!("the approval request {id} expired")).hint(format!("`orcctl replan {}` asks again", self.workflow.id)));
+            return Err(OrcError::new(ErrorCode::Expired, format!("the approval request {id} expired"))
+                .hint(format!("`orcctl replan {}` asks again", self.workflow.id)));
         }
         let votable = matches!(self.request.state, ApprovalRequestState::Pending) && self.workflow.state == WorkflowState::AwaitingApproval;
         if votable {
             return Ok(());
         }
-        Err(OrcError::new(ErrorCode::IllegalTransition, format!("the approval request {id} is {} and its workflow {}: it takes no vote", self.request.state, self.workflow.state))
-            .hint(format!("`orcctl status {}` shows what it waits for", self.workflow.id)))
+        Err(OrcError::new(
+            ErrorCode::IllegalTransition,
+            format!("the approval request {id} is {} and its workflow {}: it takes no vote", self.request.state, self.workflow.state),
+        )
+        .hint(format!("`orcctl status {}` shows what it waits for", self.workflow.id)))
     }
 }
 
@@ -147,8 +153,11 @@ impl Engine {
         if self.keys.is_approval_token(token, &case.request.id, &hash, voter, EPOCH) {
             return Ok(());
         }
-        Err(OrcError::new(ErrorCode::TokenInvalid, format!("this is not the token of {voter} for the approval request {} and its plan", case.request.id))
-            .hint("`orcctl approvals` shows your own token; it is void when the plan changes"))
+        Err(OrcError::new(
+            ErrorCode::TokenInvalid,
+            format!("this is not the token of {voter} for the approval request {} and its plan", case.request.id),
+        )
+        .hint("`orcctl approvals` shows your own token; it is void when the plan changes"))
     }
 
     /// The intent `withdraw`.
@@ -177,7 +186,8 @@ impl Engine {
         let (operator, now) = (permit.operator, self.now());
         let (rules_then, voter) = (Arc::clone(&rules), operator.clone());
         let cases = self.read(move |tx| cases(tx, &rules_then, request.of.as_deref(), &voter)).await?;
-        let cards = cases.into_iter().map(|(case, view)| self.card(&rules, &actor, &operator, case, view, now)).collect::<Result<Vec<_>, _>>()?;
+        let cards =
+            cases.into_iter().map(|(case, view)| self.card(&rules, &actor, &operator, case, view, now)).collect::<Result<Vec<_>, _>>()?;
         let next = cards.iter().filter(|card| card.token.is_some()).map(|card| NextStep {
             command: format!("orcctl approve {}", card.request.id),
             why: format!("say yes to exactly this plan, for {}", card.request.group),
@@ -185,7 +195,15 @@ impl Engine {
         Ok(Approvals { operator, next: next.collect(), cards })
     }
 
-    fn card(&self, rules: &ActiveRules, actor: &Actor, operator: &OperatorName, case: Case, view: ApprovalRequestView, now: Timestamp) -> Result<ApprovalCard, OrcError> {
+    fn card(
+        &self,
+        rules: &ActiveRules,
+        actor: &Actor,
+        operator: &OperatorName,
+        case: Case,
+        view: ApprovalRequestView,
+        now: Timestamp,
+    ) -> Result<ApprovalCard, OrcError> {
         let judged = case.open(now).and_then(|()| already(&case, operator)).and_then(|()| case.judge(rules, actor, None));
         let hash = case_hash(&case)?;
         let (token, cannot) = match judged {
@@ -235,7 +253,12 @@ fn already(case: &Case, operator: &OperatorName) -> Result<(), OrcError> {
     Ok(())
 }
 
-fn cases(tx: &ReadTx<'_>, rules: &ActiveRules, of: Option<&str>, voter: &OperatorName) -> Result<Vec<(Case, ApprovalRequestView)>, OrcError> {
+fn cases(
+    tx: &ReadTx<'_>,
+    rules: &ActiveRules,
+    of: Option<&str>,
+    voter: &OperatorName,
+) -> Result<Vec<(Case, ApprovalRequestView)>, OrcError> {
     let rows = match of {
         None => tx.pending_requests()?,
         Some(text) => views::requests_named(tx, text)?,
@@ -250,7 +273,14 @@ fn cases(tx: &ReadTx<'_>, rules: &ActiveRules, of: Option<&str>, voter: &Operato
 }
 
 /// Whether this person may vote on this request now.
-fn votable(rules: &ActiveRules, actor: &Actor, case: &Case, voter: &OperatorName, ballot: &Ballot, now: Timestamp) -> Result<Permit, OrcError> {
+fn votable(
+    rules: &ActiveRules,
+    actor: &Actor,
+    case: &Case,
+    voter: &OperatorName,
+    ballot: &Ballot,
+    now: Timestamp,
+) -> Result<Permit, OrcError> {
     already(case, voter)?;
     case.open(now)?;
     case.judge(rules, actor, ballot.role.as_ref())

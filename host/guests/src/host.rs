@@ -37,7 +37,7 @@ pub struct GuestsOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum GuestsError {
     /// The number of concurrent calls is out of range.
-    #[error("{calls} concurrent guest calls are out of range: set `limits.guest_calls` to 1 to 1024")]
+    #[error("{calls} concurrent guest calls are out of range: 1 to 1024")]
     ConcurrentCalls {
         /// What was asked for.
         calls: u32,

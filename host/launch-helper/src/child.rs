@@ -13,9 +13,36 @@ use rustix::process::{Pid, Signal};
 use crate::confine::{Ledger, confine};
 use crate::sys;
 
+/// What the program gets as standard input, output and error.
+pub(crate) struct Streams {
+    stdin: File,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+impl Streams {
+    /// Takes the output over from the calling process. When the program's processes are gone, the host must see the end of it, whether or not
+    /// the supervisor is still there.
+    pub(crate) fn take(stdin: File) -> io::Result<Self> {
+        let stdout = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+        let stderr = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3)?;
+        let null = File::options().write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdout(&null)?;
+        rustix::stdio::dup2_stderr(&null)?;
+        Ok(Self { stdin, stdout, stderr })
+    }
+
+    fn install(&self) -> io::Result<()> {
+        rustix::stdio::dup2_stdin(&self.stdin)?;
+        rustix::stdio::dup2_stdout(&self.stdout)?;
+        rustix::stdio::dup2_stderr(&self.stderr)?;
+        Ok(())
+    }
+}
+
 /// Becomes the program. What stopped it, or what it is confined by, goes into `status`, which the exec closes.
-pub(crate) fn become_program(launch: &Launch, stdin: &File, status: &mut impl Write, supervisor: Pid, ledger: Ledger<'_>) -> ! {
-    let setback = match arm(launch, stdin, supervisor, ledger) {
+pub(crate) fn become_program(launch: &Launch, streams: &Streams, status: &mut impl Write, supervisor: Pid, ledger: Ledger<'_>) -> ! {
+    let setback = match arm(launch, streams, supervisor, ledger) {
         Ok(confinement) => match say(status, &Answer::Running { confinement }) {
             Ok(()) => exec(launch),
             Err(error) => failed(Part::Helper, error),
@@ -43,10 +70,10 @@ pub(crate) fn failed(part: Part, why: impl ToString) -> Setback {
     Setback::Failed { part, why: why.to_string() }
 }
 
-fn arm(launch: &Launch, stdin: &File, supervisor: Pid, ledger: Ledger<'_>) -> Result<Confinement, Setback> {
+fn arm(launch: &Launch, streams: &Streams, supervisor: Pid, ledger: Ledger<'_>) -> Result<Confinement, Setback> {
     let helper = |error: io::Error| failed(Part::Helper, error);
     detach(supervisor).map_err(helper)?;
-    rustix::stdio::dup2_stdin(stdin).map_err(|error| helper(error.into()))?;
+    streams.install().map_err(helper)?;
     let cwd = open(&launch.cwd)?;
     rustix::process::fchdir(&cwd).map_err(|error| failed(Part::Plan, format!("cannot enter `{}`: {error}", launch.cwd.path)))?;
     check_program(&launch.program)?;

@@ -4,13 +4,14 @@
 //! supervisor: reads one order, forks process C, and stays to kill and count whatever C leaves. C puts every protection in force and
 //! becomes the program. Each step is fatal on error: nothing is executed under less than the plan demands.
 //!
-//! Here belong: the order of restriction (`child`), what each protection is (`confine`), the proof of death (`supervise`), trying all of
-//! it (`probe`), and the system calls that need `unsafe` (`sys`). Never: decisions about what a grant may hold (the host's `launch`), async.
+//! Here belong: the order of restriction (`child`), what each protection is (`confine`), the watch (`supervise`), the proof of death
+//! (`children`), trying all of it (`probe`), and the system calls that need `unsafe` (`sys`). Never: decisions about what a grant may hold (the host's `launch`), async.
 //!
 //! Pitfalls: A must stay single-threaded, because C allocates after the fork and because `PR_SET_PDEATHSIG` follows the thread. A reaps
 //! a process id only after its last signal to it, so no signal can reach a stranger. Nothing may be printed: 1 and 2 are the program's.
 
 mod child;
+mod children;
 mod confine;
 mod probe;
 mod supervise;
@@ -65,7 +66,7 @@ fn obey(control: &mut UnixStream) -> io::Result<()> {
     match read::<Order>(control)? {
         Some(Order::Launch(launch)) => {
             let stdin = receive_stdin(control, launch.stdin_len)?;
-            supervise::launch(control, &launch, &stdin)
+            supervise::launch(control, &launch, stdin)
         }
         Some(Order::Probe) => probe::probe(control),
         Some(Order::Stop { .. }) | None => Ok(()),

@@ -12,8 +12,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Signal, getpid, kill_process};
 
 use crate::child::{detach, failed, say};
+use crate::children::Children;
 use crate::confine::{Ledger, confine};
-use crate::supervise::{book_process_tree, ended, kill_rest, send};
+use crate::supervise::{ended, kill_launch, send};
 use crate::sys::{self, Fork};
 
 const OPEN_FILES: u64 = 256;
@@ -60,7 +61,7 @@ fn try_all(outside: &Outside) -> io::Result<Confinement> {
     while ended(main).is_none() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    let (left_over, proved_dead) = kill_rest(main);
+    let (left_over, proved_dead) = kill_launch(main, &mut Children::open());
     let mut confinement = match decode(&mut said)? {
         Some(Answer::Running { confinement }) => confinement,
         other => return Err(io::Error::other(format!("the probe could not confine itself: {other:?}"))),
@@ -85,7 +86,7 @@ fn attempt(outside: &Outside) -> Answer {
     let must = BTreeSet::new();
     let mut ledger = Ledger::new(&must);
     // With nothing demanded, booking cannot refuse.
-    let _ = book_process_tree(&mut ledger);
+    let _ = Children::open().book(&mut ledger);
     let confined = detach(outside.supervisor).map_err(|error| failed(Part::Helper, error)).and_then(|()| confine(&nothing(), ledger));
     match confined {
         Ok(mut confinement) => {

@@ -1,26 +1,31 @@
 //! Process A: watches process C, obeys the host, and proves that nothing is left.
 //!
-//! Orphans of the launch become A's children, because A is their sub-reaper. A kills its children until the kernel says that it has none:
-//! then no process of the launch exists, whatever it forked, and however it called itself.
+//! Kill first, report second: whatever goes wrong with the watch, C and all that it left die before A says a word or ends.
+//!
+//! Pitfall: once C is the program it runs under A's user, and such a process can lower A's limits (`prlimit`; Landlock does not mind). So
+//! everything that A will ever need is there before the fork: descriptors, stack, and by way of the reserve in `sys`, memory. After it nothing
+//! is opened or duplicated, and no system call is made that asks the limit on open files, as `poll` does.
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use orc_launch_helper::{Answer, End, Exit, Launch, Order, Part, Protection, Setback, decode, encode, read};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use orc_launch_helper::{Answer, End, Exit, Launch, Order, Part, decode, encode, read};
+use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, kill_process_group};
 
-use crate::child::{become_program, failed};
+use crate::child::{Streams, become_program, failed};
+use crate::children::{Children, reap_orphans};
 use crate::confine::Ledger;
 use crate::sys::{self, Fork};
 
-/// How long the kernel may take to let go of a killed process before its death counts as unproved.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest sleep of the watch; a later deadline is slept for in parts.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// Sends one answer to the host.
 pub(crate) fn send(control: &UnixStream, answer: &Answer) -> io::Result<()> {
@@ -34,48 +39,78 @@ pub(crate) fn send(control: &UnixStream, answer: &Answer) -> io::Result<()> {
 }
 
 /// Forks process C and stays with it to the end.
-pub(crate) fn launch(control: &mut UnixStream, launch: &Launch, stdin: &File) -> io::Result<()> {
+pub(crate) fn launch(control: &mut UnixStream, launch: &Launch, stdin: File) -> io::Result<()> {
     let mut ledger = Ledger::new(&launch.must);
-    if let Err(setback) = book_process_tree(&mut ledger) {
+    let mut children = Children::open();
+    if let Err(setback) = children.book(&mut ledger) {
         return send(control, &Answer::Stopped { setback });
     }
     let (status, mut status_of_child) = io::pipe()?;
-    let signals = sys::child_signals()?;
+    rustix::io::ioctl_fionbio(&status, true)?;
+    let wake = Wake::on(control, &status)?;
+    let streams = Streams::take(stdin)?;
+    sys::grow_stack();
     let supervisor = getpid();
     match sys::fork()? {
-        Fork::Child => become_program(launch, stdin, &mut status_of_child, supervisor, ledger),
+        Fork::Child => become_program(launch, &streams, &mut status_of_child, supervisor, ledger),
         Fork::Parent(main) => {
-            drop(status_of_child);
-            release_output()?;
-            Supervisor { control, main, signals, status: Some(status), said: Vec::new(), deadline: None, stopped: false }.run()
+            drop((status_of_child, streams));
+            Supervisor { control, main, children, wake, status: Some(status), said: Vec::new(), deadline: None, stopped: false }.run()
         }
     }
 }
 
-/// Whether the tree can be killed depends on A alone, so A books it.
-pub(crate) fn book_process_tree(ledger: &mut Ledger<'_>) -> Result<(), Setback> {
-    match children() {
-        Ok(_) => ledger.active(Protection::ProcessTree),
-        Err(error) => {
-            let why = format!("the list of children in /proc cannot be read ({error}): mount /proc, on a kernel with CONFIG_PROC_CHILDREN");
-            ledger.missing(Protection::ProcessTree, &why)?;
-        }
-    }
-    Ok(())
+/// Waits for whatever happens next.
+struct Wake {
+    events: OwnedFd,
+    signals: OwnedFd,
 }
 
-/// The host must see the end of the output when the program's processes are gone, not when A is.
-fn release_output() -> io::Result<()> {
-    let null = File::options().write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    Ok(())
+/// What woke the watch.
+#[derive(Default)]
+struct Woken {
+    control: bool,
+    status: bool,
+    signals: bool,
+}
+
+const CONTROL: u64 = 1;
+const STATUS: u64 = 2;
+const SIGNALS: u64 = 3;
+
+impl Wake {
+    fn on(control: &UnixStream, status: &io::PipeReader) -> io::Result<Self> {
+        let (events, signals) = (epoll::create(epoll::CreateFlags::CLOEXEC)?, sys::child_signals()?);
+        let (input, number) = (epoll::EventFlags::IN, epoll::EventData::new_u64);
+        epoll::add(&events, control, number(CONTROL), input)?;
+        epoll::add(&events, status, number(STATUS), input)?;
+        epoll::add(&events, &signals, number(SIGNALS), input)?;
+        Ok(Self { events, signals })
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> io::Result<Woken> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now()).min(LONGEST_WAIT));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut room = [const { MaybeUninit::uninit() }; 3];
+        let mut woken = Woken::default();
+        match epoll::wait(&self.events, &mut room, timeout.as_ref()) {
+            Ok((events, _)) => events.iter().for_each(|event| match event.data.u64() {
+                CONTROL => woken.control = true,
+                STATUS => woken.status = true,
+                _ => woken.signals = true,
+            }),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(woken)
+    }
 }
 
 struct Supervisor<'a> {
     control: &'a mut UnixStream,
     main: Pid,
-    signals: OwnedFd,
+    children: Children,
+    wake: Wake,
     /// What C says until its exec; `None` once that was passed on.
     status: Option<io::PipeReader>,
     said: Vec<u8>,
@@ -85,29 +120,37 @@ struct Supervisor<'a> {
 
 impl Supervisor<'_> {
     fn run(mut self) -> io::Result<()> {
-        let result = self.watch();
+        let watched = self.watch();
         let end = ended(self.main);
-        // Also where the host is gone or the watch failed: nothing outlives this.
-        let (left_over, proved_dead) = kill_rest(self.main);
-        result?;
-        self.pass_on_status()?;
-        let end = end.unwrap_or(End::Signaled { signal: Signal::KILL.as_raw() });
-        let (cpu_ms, max_rss_kib) = sys::children_usage();
-        send(self.control, &Answer::Exited { exit: Exit { end, stopped: self.stopped, left_over, proved_dead, cpu_ms, max_rss_kib } })
+        let (left_over, mut proved_dead) = kill_launch(self.main, &mut self.children);
+        let told = self.report(end, left_over, proved_dead);
+        // The host knows. Whatever is left stays A's to kill, for as long as it takes: nobody else is sure to find it.
+        while !proved_dead {
+            proved_dead = self.children.kill_all(self.main).1;
+        }
+        watched.and(told)
     }
 
-    /// Returns when C ended, with an error when the host is gone.
+    fn report(&mut self, end: Option<End>, left_over: u64, proved_dead: bool) -> io::Result<()> {
+        let passed_on = self.pass_on_status();
+        let end = end.unwrap_or(End::Signaled { signal: Signal::KILL.as_raw() });
+        let (cpu_ms, max_rss_kib) = sys::children_usage();
+        send(self.control, &Answer::Exited { exit: Exit { end, stopped: self.stopped, left_over, proved_dead, cpu_ms, max_rss_kib } })?;
+        passed_on
+    }
+
+    /// Returns when C ended; with an error when the host is gone, or when it cannot go on watching.
     fn watch(&mut self) -> io::Result<()> {
         while ended(self.main).is_none() {
-            let (status, control, signals) = self.wait()?;
-            if status {
+            let woken = self.wake.wait(self.deadline)?;
+            if woken.status {
                 self.hear_status()?;
             }
-            if control {
+            if woken.control {
                 self.hear_order()?;
             }
-            if signals {
-                drain(&self.signals);
+            if woken.signals {
+                drain(&self.wake.signals);
                 reap_orphans(self.main);
             }
             if self.deadline.is_some_and(|deadline| now() >= deadline) {
@@ -116,20 +159,6 @@ impl Supervisor<'_> {
             }
         }
         Ok(())
-    }
-
-    fn wait(&self) -> io::Result<(bool, bool, bool)> {
-        let mut polled = vec![PollFd::new(&*self.control, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
-        if let Some(status) = &self.status {
-            polled.push(PollFd::new(status, PollFlags::IN));
-        }
-        let timeout = self.deadline.and_then(|deadline| Timespec::try_from(deadline.saturating_duration_since(now())).ok());
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let ready = |index: usize| polled.get(index).is_some_and(|one| !one.revents().is_empty());
-        Ok((ready(2), ready(0), ready(1)))
     }
 
     fn hear_status(&mut self) -> io::Result<()> {
@@ -147,7 +176,8 @@ impl Supervisor<'_> {
     /// The exec closed C's end, or C is dead: what it said last is how it went.
     fn pass_on_status(&mut self) -> io::Result<()> {
         let Some(mut status) = self.status.take() else { return Ok(()) };
-        status.read_to_end(&mut self.said)?;
+        // Should C be one that cannot be killed, it still holds the other end: what is there counts.
+        let _ = status.read_to_end(&mut self.said);
         let mut last = None;
         while let Some(answer) = decode::<Answer>(&mut self.said)? {
             last = Some(answer);
@@ -190,42 +220,10 @@ fn signal(main: Pid, signal: Signal) {
     }
 }
 
-/// Kills and reaps every process of the launch: how many besides C there were to kill, and whether none is left.
-pub(crate) fn kill_rest(main: Pid) -> (u64, bool) {
+/// Kills C and all that it left: how many besides C there were to kill, and whether none is left. Once a launch, because it reaps C.
+pub(crate) fn kill_launch(main: Pid, children: &mut Children) -> (u64, bool) {
     signal(main, Signal::KILL);
-    let patience = now() + KILL_PATIENCE;
-    let mut left_over = 0;
-    loop {
-        for child in children().unwrap_or_default() {
-            let _ = kill_process(child, Signal::KILL);
-        }
-        loop {
-            match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) => {
-                    left_over += u64::from(pid != main && status.terminating_signal() == Some(Signal::KILL.as_raw()))
-                }
-                Ok(None) => break,
-                Err(Errno::CHILD) => return (left_over, true),
-                Err(_) => return (left_over, false),
-            }
-        }
-        if now() >= patience {
-            return (left_over, false);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Reaps orphans that ended while the program goes on, so that they do not pile up.
-fn reap_orphans(main: Pid) {
-    for child in children().unwrap_or_default().into_iter().filter(|child| *child != main) {
-        let _ = rustix::process::waitpid(Some(child), WaitOptions::NOHANG);
-    }
-}
-
-fn children() -> io::Result<Vec<Pid>> {
-    let list = std::fs::read_to_string(format!("/proc/self/task/{}/children", getpid().as_raw_nonzero()))?;
-    Ok(list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw)).collect())
+    children.kill_all(main)
 }
 
 fn drain(signals: &OwnedFd) {
@@ -234,6 +232,6 @@ fn drain(signals: &OwnedFd) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the helper's one look at the clock: how much grace and patience is left")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

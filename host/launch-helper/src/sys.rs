@@ -1,15 +1,74 @@
 //! The system calls that need `unsafe`. Nothing else of the helper does.
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::ptr::null;
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Pid;
 
 /// Size of the kernel's signal set, which is not glibc's.
 const KERNEL_SIGSET_BYTES: usize = 8;
+
+/// To wait for children of every kind, whatever signal their end sends.
+pub(crate) const WAIT_FOR_EVERY_KIND: u32 = libc::__WALL.cast_unsigned();
+
+/// Memory of the supervisor that no limit can take away: many times what it allocates between the fork and its last word.
+const RESERVE_BYTES: usize = 512 << 10;
+
+/// Stack that is there before the fork, likewise.
+const STACK_BYTES: usize = 256 << 10;
+
+/// The system's allocator, and where that refuses, because somebody lowered a limit, a reserve that is never given back.
+struct Memory {
+    reserve: UnsafeCell<[u8; RESERVE_BYTES]>,
+    used: AtomicUsize,
+}
+
+#[global_allocator]
+static MEMORY: Memory = Memory { reserve: UnsafeCell::new([0; RESERVE_BYTES]), used: AtomicUsize::new(0) };
+
+// SAFETY: `used` hands out every part of the reserve once, and nothing else touches it.
+unsafe impl Sync for Memory {}
+
+// SAFETY: a block is the system's, or a part of the reserve of its own, aligned and large enough; the system gets back only its own.
+unsafe impl GlobalAlloc for Memory {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise about `layout` is passed on.
+        let block = unsafe { System.alloc(layout) };
+        if block.is_null() { self.spare(layout) } else { block }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let start = self.reserve.get().addr();
+        if !(start..start + RESERVE_BYTES).contains(&block.addr()) {
+            // SAFETY: it does not lie in the reserve, so it is the system's.
+            unsafe { System.dealloc(block, layout) };
+        }
+    }
+}
+
+impl Memory {
+    fn spare(&self, layout: Layout) -> *mut u8 {
+        let Some(length) = layout.size().checked_add(layout.align()) else { return null_mut() };
+        let taken = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| used.checked_add(length).filter(|used| *used <= RESERVE_BYTES));
+        let Ok(offset) = taken else { return null_mut() };
+        let block = self.reserve.get().cast::<u8>().wrapping_add(offset);
+        block.wrapping_add(block.align_offset(layout.align()))
+    }
+}
+
+/// Makes the stack as large as it will ever be: growing later asks a limit.
+#[inline(never)]
+pub(crate) fn grow_stack() {
+    std::hint::black_box(&mut [0_u8; STACK_BYTES]);
+}
 
 /// Which side of a fork this is.
 pub(crate) enum Fork {
@@ -66,6 +125,18 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
         let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(OwnedFd::from_raw_fd(fd)) }
     }
+}
+
+/// A child that ended and was not reaped, if there is one.
+pub(crate) fn ended_child() -> Option<Pid> {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: all zero is a valid `siginfo_t`, and the call may write it; what it leaves zero, or fills for a child, has a process id.
+    let pid = unsafe {
+        let mut info: libc::siginfo_t = zeroed();
+        libc::waitid(libc::P_ALL, 0, &raw mut info, flags);
+        info.si_pid()
+    };
+    Pid::from_raw(pid)
 }
 
 /// Forks this process.

@@ -2,12 +2,15 @@
 //! may anybody who wants to know what a grant holds.
 
 #![allow(clippy::print_stdout, reason = "its output is its answer")]
+#![allow(clippy::disallowed_methods, reason = "a program under confinement starts what it likes")]
 
 use std::io::{self, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getppid};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +36,11 @@ fn main() -> io::Result<()> {
         ["bind"] => answer(std::net::TcpListener::bind("127.0.0.1:0")),
         ["abstract", name] => answer(SocketAddr::from_abstract_name(name).and_then(|name| UnixStream::connect_addr(&name))),
         ["signal", pid] => answer(signal(pid)),
+        ["besiege", resource, limit, file] => besiege(resource, limit, file),
+        ["hold", resource, limit, file] => besiege(resource, limit, file).and_then(|()| nap(999_000)),
+        ["siege", supervisor, resource, limit, file] => siege(supervisor, resource, limit, file),
+        ["orphan", ..] => start(&words[1..]).map(drop),
+        ["nap"] => nap(100),
         ["descriptors"] => descriptors(),
         ["state"] => state(),
         ["flood", bytes] => flood(bytes.parse().unwrap_or(0)),
@@ -51,8 +59,61 @@ fn answer<T, E: Into<io::Error>>(result: Result<T, E>) -> io::Result<()> {
 }
 
 fn signal(pid: &str) -> io::Result<()> {
-    let pid = pid.parse().ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))?;
-    Ok(rustix::process::kill_process(pid, Signal::CONT)?)
+    Ok(rustix::process::kill_process(process(pid)?, Signal::CONT)?)
+}
+
+/// Lowers a limit of the supervisor by way of a daemon that writes its process id into `file`, and ends like any program.
+fn besiege(resource: &str, limit: &str, file: &str) -> io::Result<()> {
+    let supervisor = getppid().map_or(0, |pid| pid.as_raw_nonzero().get()).to_string();
+    start(&["orphan", "siege", &supervisor, resource, limit, file])?.wait()?;
+    while !std::path::Path::new(file).exists() {
+        nap(10)?;
+    }
+    nap(300)?;
+    println!("done");
+    Ok(())
+}
+
+/// The daemon: once it is the supervisor's own child it lowers the limit, lets an orphan's end wake the supervisor, and stays.
+fn siege(supervisor: &str, resource: &str, limit: &str, file: &str) -> io::Result<()> {
+    rustix::process::setsid()?;
+    let supervisor = process(supervisor)?;
+    while getppid() != Some(supervisor) {
+        nap(1)?;
+    }
+    let limit = limit.parse().map_err(io::Error::other)?;
+    let lowered = Rlimit { current: Some(limit), maximum: Some(limit) };
+    rustix::process::prlimit(Some(supervisor), resource_named(resource)?, lowered)?;
+    start(&["orphan", "nap"])?.wait()?;
+    std::fs::write(file, std::process::id().to_string())?;
+    loop {
+        nap(1000)?;
+    }
+}
+
+fn resource_named(name: &str) -> io::Result<Resource> {
+    Ok(match name {
+        "as" => Resource::As,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "nofile" => Resource::Nofile,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        _ => return Err(io::Error::other("no such resource")),
+    })
+}
+
+fn start(words: &[&str]) -> io::Result<std::process::Child> {
+    Command::new(std::env::current_exe()?).args(words).spawn()
+}
+
+fn nap(millis: u64) -> io::Result<()> {
+    std::thread::sleep(Duration::from_millis(millis));
+    Ok(())
+}
+
+fn process(pid: &str) -> io::Result<Pid> {
+    pid.parse().ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))
 }
 
 fn descriptors() -> io::Result<()> {
@@ -99,7 +160,7 @@ fn halves(first: &str, second: &str) -> io::Result<()> {
     for half in [first, second] {
         io::stdout().write_all(half.as_bytes())?;
         io::stdout().flush()?;
-        std::thread::sleep(std::time::Duration::from_millis(60));
+        nap(60)?;
     }
     Ok(())
 }

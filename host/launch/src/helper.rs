@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orc_domain::canonical::Digest;
@@ -13,18 +14,23 @@ use orc_domain::ports::LaunchError;
 use orc_launch_helper::{Answer, Order, decode, encode};
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::time::timeout;
 
 use crate::program::{Stamp, digest_of};
+use crate::strays::start_helper;
 
 /// What the helper calls itself, and the process that becomes the program until it is the program.
 const ARG0: &str = "orc-launch";
 
-/// How long a helper that said its last word may take to be gone.
-const PARTING: Duration = Duration::from_secs(2);
+/// How long a helper that lost its host may take to kill and to be gone: a little more than the patience it has itself.
+const PARTING: Duration = Duration::from_secs(12);
+
+/// How long the kernel may take to let go of a killed helper.
+const REAPING: Duration = Duration::from_secs(2);
 
 /// Finds `orc-launch` beside an executable, or one directory up: `target/debug/deps/some_test` finds `target/debug/orc-launch`.
 pub fn find_helper(beside: &Path) -> Option<PathBuf> {
@@ -79,18 +85,23 @@ impl Helper {
         #[expect(clippy::disallowed_methods, reason = "this room is the one door to other processes")]
         let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         command.arg0(ARG0).env_clear().current_dir("/").stdin(Stdio::from(theirs)).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let (mut child, pid, pidfd) = start_helper(&mut command)?;
         // The command holds our copy of the helper's end: while it lives, the helper's death would go unnoticed.
         drop(command);
-        let (Some(pid), Some(stdout), Some(stderr)) = (child.id(), child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("it has no process id or no output"));
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::Error::other("it has no output"));
         };
-        // Not waited for yet, so the number is still its own.
-        let pidfd = Pid::from_raw(pid.cast_signed()).map(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty())).transpose()?;
         let socket = std::os::unix::net::UnixStream::from(ours);
         socket.set_nonblocking(true)?;
         let control = UnixStream::from_std(socket)?;
-        Ok(Session { pid, child, pidfd, control, heard: Vec::new(), output: Some((stdout, stderr)) })
+        Ok(Session {
+            pid: pid.as_raw_nonzero().get().cast_unsigned(),
+            child,
+            pidfd,
+            control,
+            heard: Vec::new(),
+            output: Some((stdout, stderr)),
+        })
     }
 }
 
@@ -98,7 +109,7 @@ impl Helper {
 pub(crate) struct Session {
     pub(crate) pid: u32,
     child: Child,
-    pidfd: Option<OwnedFd>,
+    pidfd: Arc<OwnedFd>,
     control: UnixStream,
     heard: Vec<u8>,
     output: Option<(ChildStdout, ChildStderr)>,
@@ -132,23 +143,21 @@ impl Session {
 
     /// Kills the helper where it stands. Its children lose their supervisor: nothing is proved any more.
     pub(crate) fn kill(&self) {
-        if let Some(pidfd) = &self.pidfd
-            && let Err(error) = rustix::process::pidfd_send_signal(pidfd, Signal::KILL)
-        {
+        if let Err(error) = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL) {
             tracing::warn!(pid = self.pid, %error, "a launch helper that did not answer could not be killed");
         }
     }
 
-    /// Cuts the lifeline and waits for the helper to be gone; kills it when it takes too long. Whether it left by itself.
+    /// Ends the talk and waits for the helper to be gone, which kills what it supervises first. Kills it when it takes too long. Whether it
+    /// left by itself.
     pub(crate) async fn part(mut self) -> bool {
-        drop(self.control);
-        if tokio::time::timeout(PARTING, self.child.wait()).await.is_ok() {
+        // Its own patience starts here if it was still waiting: killed before that is over, it would leave what it is there to kill.
+        let _ = self.control.shutdown().await;
+        if timeout(PARTING, self.child.wait()).await.is_ok() {
             return true;
         }
-        if let Some(pidfd) = &self.pidfd {
-            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-        }
-        let _ = tokio::time::timeout(PARTING, self.child.wait()).await;
+        self.kill();
+        let _ = timeout(REAPING, self.child.wait()).await;
         false
     }
 }

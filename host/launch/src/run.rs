@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::helper::{Helper, Session, helper_error};
 use crate::plan::{Prepared, plan_error};
+use crate::strays::kill_strays;
 use crate::stream::{Done, Streams};
 
 /// How long the helper may take to restrict itself and become the program.
@@ -41,13 +42,25 @@ pub(crate) async fn run(
         Err(error) => Err(error),
     };
     let Talk { session, confinement, stop, .. } = talk;
-    session.part().await;
+    leave(session, &spoken).await;
     let over = streams.over.clone();
     let (stdout, stderr) = streams.finish().await;
     let exit = spoken.map_err(|error| with_last_words(error, &stderr))?;
     let end = judge(exit.as_ref(), stop, over.is_cancelled());
     let seen = Seen { pid, duration: started.elapsed(), confinement: confinement.unwrap_or_default(), end, exit, stdout, stderr };
     Ok(seen.report(prepared))
+}
+
+/// Parts from the helper. What a lost one leaves is killed from here.
+async fn leave(session: Session, spoken: &Result<Option<Exit>, LaunchError>) {
+    // One that could not prove it goes on killing, which is not to be stopped.
+    if matches!(spoken, Ok(Some(Exit { proved_dead: false, .. }))) {
+        return;
+    }
+    let left_by_itself = session.part().await;
+    if !left_by_itself || matches!(spoken, Ok(None)) {
+        kill_strays().await;
+    }
 }
 
 /// Why the host ends a launch, and when it stops believing that the helper will.
@@ -83,12 +96,14 @@ impl Talk<'_> {
         }
     }
 
-    /// The helper's last word; `None` where it had none, and nothing is proved.
+    /// The helper's last word; `None` where it had none that means anything. It has the plan, and would have said had it not executed it: so
+    /// the program may have run, and nothing is proved.
     async fn hear_out(&mut self, cancel: &CancellationToken) -> Result<Option<Exit>, LaunchError> {
         let wall = self.started + self.prepared.wall;
         let setup = self.started + SETUP;
         loop {
             let going = self.stop.is_none();
+            let limit = if self.confinement.is_none() { wall.min(setup) } else { wall };
             let give_up = self.stop.as_ref().map_or(wall, |stop| stop.give_up);
             tokio::select! {
                 answer = self.session.answer() => match answer {
@@ -99,18 +114,17 @@ impl Talk<'_> {
                     Ok(Some(Answer::Exited { exit })) => return Ok(Some(exit)),
                     // One that was killed before it was the program did not fail: it was stopped.
                     Ok(Some(Answer::Stopped { .. })) if !going => {}
-                    Ok(Some(Answer::Stopped { setback })) => return Err(setback_error(setback, &self.prepared.launch.argv[0])),
-                    Ok(Some(Answer::Probed { .. })) => return Err(helper_error("it answered what was not asked")),
-                    Ok(None) | Err(_) if self.confinement.is_some() || !going => return Ok(None),
-                    Ok(None) => return Err(helper_error("it ended without an answer")),
-                    Err(error) => return Err(helper_error(format!("it answers nonsense: {error}"))),
+                    Ok(Some(Answer::Stopped { setback })) if self.confinement.is_none() => {
+                        return Err(setback_error(setback, &self.prepared.launch.argv[0]));
+                    }
+                    other => {
+                        tracing::error!(pid = self.session.pid, answer = ?other, "the supervisor of a launch was lost");
+                        return Ok(None);
+                    }
                 },
                 () = cancel.cancelled(), if going => self.end(LaunchEnd::Cancelled).await,
-                () = sleep_until(wall), if going => self.end(LaunchEnd::TimedOut).await,
+                () = sleep_until(limit), if going => self.end(LaunchEnd::TimedOut).await,
                 () = self.streams.over.cancelled(), if going => self.end(LaunchEnd::OutputLimit).await,
-                () = sleep_until(setup), if going && self.confinement.is_none() => {
-                    return Err(helper_error(format!("it was not ready within {} s", SETUP.as_secs())));
-                }
                 () = sleep_until(give_up), if !going => {
                     self.session.kill();
                     return Ok(None);
@@ -154,7 +168,7 @@ fn judge(exit: Option<&Exit>, stop: Option<Stop>, over: bool) -> LaunchEnd {
         _ if over => LaunchEnd::OutputLimit,
         (Some(Exit { end: End::Exited { code }, .. }), _) => LaunchEnd::Exited { code: *code },
         (Some(Exit { end: End::Signaled { signal }, .. }), _) => LaunchEnd::Signaled { signal: *signal },
-        // The supervisor was killed, and the kernel killed the program with it.
+        // The supervisor was lost, and the kernel killed the program with it.
         (None, None) => LaunchEnd::Signaled { signal: 9 },
     }
 }

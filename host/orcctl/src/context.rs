@@ -9,9 +9,9 @@ use rand::RngCore as _;
 use serde::Serialize;
 
 use crate::cli::{Format, Globals};
+use crate::host::Working;
 use crate::printer::Printer;
 use crate::render::{Render, View, text};
-use crate::host::Working;
 use crate::wiring::{self, Want};
 
 /// What every command works with.
@@ -40,21 +40,51 @@ impl Context {
     }
 
     /// Asks one question and shows the answer.
-    pub(crate) async fn show<I: Intent>(&self, request: I) -> Result<(), OrcError>
+    pub(crate) async fn show<I: Intent + Clone>(&self, request: I) -> Result<(), OrcError>
     where
         I::Answer: Render,
     {
-        let answer = self.host(Want::Read).await?.read(request).await?;
+        let answer = match self.host(Want::Read).await?.read(request.clone()).await {
+            Err(error) if error.code == ErrorCode::HostUnreachable => self.host(Want::Read).await?.read(request).await?,
+            answer => answer?,
+        };
         self.answer(&answer)
     }
 
     /// Changes one thing and shows the answer.
-    pub(crate) async fn change<I: Intent>(&self, key: Option<String>, request: I) -> Result<(), OrcError>
+    pub(crate) async fn change<I: Intent + Clone>(&self, key: Option<String>, request: I) -> Result<(), OrcError>
     where
         I::Answer: Render,
     {
-        let answer = self.host(Want::Write).await?.write(key, request).await?;
+        let (answer, _) = self.write(Want::Write, key, request).await?;
         self.answer(&answer)
+    }
+
+    /// Changes one thing. A host that goes away just then is looked for once more: under the same key nothing is done twice.
+    pub(crate) async fn write<I: Intent + Clone>(
+        &self,
+        want: Want,
+        key: Option<String>,
+        request: I,
+    ) -> Result<(I::Answer, Host), OrcError> {
+        let key = key.unwrap_or_else(fresh_key);
+        let host = self.host(want).await?;
+        let (host, outcome) = match host.write(&key, request.clone()).await {
+            Err(error) if error.code == ErrorCode::HostUnreachable => {
+                host.close().await;
+                let host = self.host(want).await?;
+                let outcome = host.write(&key, request).await;
+                (host, outcome)
+            }
+            outcome => (host, outcome),
+        };
+        match outcome {
+            Ok(answer) => Ok((answer, host)),
+            Err(error) => {
+                host.close().await;
+                Err(error)
+            }
+        }
     }
 
     /// Shows an answer in the format that was asked for.
@@ -86,10 +116,9 @@ impl Host {
         orc_client::call(self.client.as_ref(), &self.session, None, request).await
     }
 
-    /// Changes something, under `key` or a fresh key. Where the answer was lost, the error says under which key to ask again.
-    pub(crate) async fn write<I: Intent>(&self, key: Option<String>, request: I) -> Result<I::Answer, OrcError> {
-        let key = key.unwrap_or_else(fresh_key);
-        let outcome = orc_client::call(self.client.as_ref(), &self.session, Some(key.clone()), request).await;
+    /// Changes something, under `key`. Where the answer was lost, the error says under which key to ask again.
+    async fn write<I: Intent>(&self, key: &str, request: I) -> Result<I::Answer, OrcError> {
+        let outcome = orc_client::call(self.client.as_ref(), &self.session, Some(key.to_owned()), request).await;
         outcome.map_err(|error| match error.code {
             ErrorCode::HostUnreachable => {
                 error.hint(format!("repeat the command with `--idempotency-key {key}`: what was done is not done twice"))

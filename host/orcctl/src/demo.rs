@@ -30,7 +30,10 @@ use crate::{failure, local};
 /// A small project with real source and a real test.
 const FILES: [(&str, &str); 4] = [
     ("add.sh", "#!/bin/sh\n# Adds two numbers.\necho $(($1 + $2))\n"),
-    ("test.sh", "#!/bin/sh\n# The project's tests.\nset -eu\n[ \"$(./add.sh 2 3)\" = 5 ]\n[ \"$(./add.sh 0 0)\" = 0 ]\necho '2 tests passed'\n"),
+    (
+        "test.sh",
+        "#!/bin/sh\n# The project's tests.\nset -eu\n[ \"$(./add.sh 2 3)\" = 5 ]\n[ \"$(./add.sh 0 0)\" = 0 ]\necho '2 tests passed'\n",
+    ),
     ("build.sh", "#!/bin/sh\n# Makes out/add from the source.\nset -eu\nmkdir -p out\ncp add.sh out/add\nsha256sum out/add\n"),
     (".gitignore", "out/\n"),
 ];
@@ -59,7 +62,8 @@ struct Demo<'a> {
 
 /// Runs the demo.
 pub(crate) async fn run(context: &Context, keep: bool) -> Result<(), OrcError> {
-    let dir = tempfile::Builder::new().prefix("orc-demo-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
+    let dir =
+        tempfile::Builder::new().prefix("orc-demo-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
     let place = dir.path().canonicalize().map_err(|error| failure::io("cannot resolve the temporary directory", &error))?;
     let paths = Paths { db: place.join("state/orc.db"), root: place.join("root"), keys: place.join("keys") };
     let project = place.join("adder");
@@ -105,12 +109,22 @@ async fn make_project(paths: &Paths, project: &Path) -> Result<(), OrcError> {
 
 async fn git(paths: &Paths, project: &Path, args: &[&str]) -> Result<(), OrcError> {
     let launcher = host::launcher(paths, &paths.state())?;
-    let machine = host::machine();
+    let machine = host::machine(None);
     let cwd = project.display().to_string();
     let mut dirs = machine.system;
-    dirs.push(orc_domain::grant::DirGrant { path: cwd.clone(), access: orc_domain::grant::Access::WriteExecute, role: "workspace".to_owned() });
+    dirs.push(orc_domain::grant::DirGrant {
+        path: cwd.clone(),
+        access: orc_domain::grant::Access::WriteExecute,
+        role: "workspace".to_owned(),
+    });
     let mut env = machine.env;
-    for (name, value) in [("HOME", "/nonexistent"), ("GIT_AUTHOR_NAME", "demo"), ("GIT_AUTHOR_EMAIL", "demo@example.invalid"), ("GIT_COMMITTER_NAME", "demo"), ("GIT_COMMITTER_EMAIL", "demo@example.invalid")] {
+    for (name, value) in [
+        ("HOME", "/nonexistent"),
+        ("GIT_AUTHOR_NAME", "demo"),
+        ("GIT_AUTHOR_EMAIL", "demo@example.invalid"),
+        ("GIT_COMMITTER_NAME", "demo"),
+        ("GIT_COMMITTER_EMAIL", "demo@example.invalid"),
+    ] {
         env.insert(name.to_owned(), value.to_owned());
     }
     let mut argv = vec![host::git()?.display().to_string()];
@@ -123,7 +137,8 @@ async fn git(paths: &Paths, project: &Path, args: &[&str]) -> Result<(), OrcErro
     if report.end.success() {
         return Ok(());
     }
-    Err(OrcError::new(ErrorCode::CommandFailed, format!("git {} ended with {}", args[0], report.end)).cause(text::safe(report.stderr.last(500))))
+    Err(OrcError::new(ErrorCode::CommandFailed, format!("git {} ended with {}", args[0], report.end))
+        .cause(text::safe(report.stderr.last(500))))
 }
 
 /// A root as `orcctl init` and `orcctl project add` write it, for four people.
@@ -135,19 +150,25 @@ fn make_root(paths: &Paths, project: &Path) -> Result<(), OrcError> {
         unix_user: "nobody".to_owned(),
         guests: stock(&local::stock_guests()?)?,
     };
-    init(&paths.root, &options).map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's root cannot be written", &error))?;
+    init(&paths.root, &options)
+        .map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's root cannot be written", &error))?;
     local::write(&paths.root.join(orc_config::OPERATORS_FILE), OPERATORS)?;
     edit(paths, orc_config::REGISTRY_FILE, |registry| {
         let (name, entry) = entry(project)?;
         let block = propose(&name, &entry);
-        append_project(registry, &name, &block).map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's project cannot be registered", &error))
+        append_project(registry, &name, &block)
+            .map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's project cannot be registered", &error))
     })?;
     edit(paths, orc_config::RULES_FILE, |rules| {
         let (name, _) = entry(project)?;
         // Two groups at moderate risk, so that there is something to see.
-        let rules = rules.replace("moderate: { expires_h: 24, groups: { tech_lead: 1 } }", "moderate: { expires_h: 24, groups: { tech_lead: 1, security: 1 } }");
+        let rules = rules.replace(
+            "moderate: { expires_h: 24, groups: { tech_lead: 1 } }",
+            "moderate: { expires_h: 24, groups: { tech_lead: 1, security: 1 } }",
+        );
         let build = vec!["./build.sh".to_owned()];
-        append_allowed_command(&rules, &name, CommandFamily::BuildTest, &build).map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's command cannot be allowed", &error))
+        append_allowed_command(&rules, &name, CommandFamily::BuildTest, &build)
+            .map_err(|error| OrcError::from_source(ErrorCode::ConfigInvalid, "the demo's command cannot be allowed", &error))
     })?;
     if rustix::process::geteuid().is_root() {
         edit(paths, orc_config::ORC_FILE, |settings| Ok(settings.replace("accept_root: []", "accept_root: [processes]")))?;
@@ -260,7 +281,10 @@ impl Demo<'_> {
             };
             let voted = self.ask(voter, Approve { request: card.request.id.to_string(), token, role: None }).await?;
             for vote in &voted.request.votes {
-                self.line(&format!("  {}: {} as {}, proof: {}; the workflow is {}", vote.operator, vote.choice, vote.role, vote.proof, voted.workflow.state))?;
+                self.line(&format!(
+                    "  {}: {} as {}, proof: {}; the workflow is {}",
+                    vote.operator, vote.choice, vote.role, vote.proof, voted.workflow.state
+                ))?;
             }
         }
         Ok(())
@@ -274,7 +298,14 @@ impl Demo<'_> {
             for run in &phase.worker_runs {
                 let Some(report) = &run.report else { continue };
                 let held: Vec<&str> = report.active.iter().map(|protection| protection.as_str()).collect();
-                self.line(&format!("  {}: {}: {} in {} ms; held: {}", run.purpose, argv(&run.plan.argv), report.end, report.duration_ms, held.join(" ")))?;
+                self.line(&format!(
+                    "  {}: {}: {} in {} ms; held: {}",
+                    run.purpose,
+                    argv(&run.plan.argv),
+                    report.end,
+                    report.duration_ms,
+                    held.join(" ")
+                ))?;
                 for (protection, why) in &report.missing {
                     self.line(&format!("    not held: {protection}: {}", text::safe(why.split(':').next().unwrap_or_default())))?;
                 }
@@ -289,7 +320,10 @@ impl Demo<'_> {
     async fn settled(&self, id: &str) -> Result<Status, OrcError> {
         loop {
             let status = self.ask("alice", GetStatus { workflow: id.to_owned() }).await?;
-            let over = status.execution.as_ref().is_some_and(|execution| !matches!(execution.state, ExecutionState::Queued | ExecutionState::Running));
+            let over = status
+                .execution
+                .as_ref()
+                .is_some_and(|execution| !matches!(execution.state, ExecutionState::Queued | ExecutionState::Running));
             if over {
                 return Ok(status);
             }
@@ -298,7 +332,10 @@ impl Demo<'_> {
     }
 
     async fn off_the_list(&self) -> Result<(), OrcError> {
-        self.step("4. one argument more than the list allows: denied, with the rule that says so", "--user alice plan ... --command-text \"./build.sh --force\"")?;
+        self.step(
+            "4. one argument more than the list allows: denied, with the rule that says so",
+            "--user alice plan ... --command-text \"./build.sh --force\"",
+        )?;
         let refused = self.refused(self.ask("alice", self.request("./build.sh --force")?).await)?;
         self.line(&format!("  error[{}]: {refused}", refused.code))?;
         refused.reasons.iter().try_for_each(|reason| self.reason(reason))
@@ -350,7 +387,11 @@ impl Demo<'_> {
         }
         if keep {
             let (db, root) = (self.paths.db.display(), self.paths.root.display());
-            let _ = writeln!(out, "Kept: the project in {}; look around with\n  {bin} --db {db} --root {root} overview", self.project.display());
+            let _ = writeln!(
+                out,
+                "Kept: the project in {}; look around with\n  {bin} --db {db} --root {root} overview",
+                self.project.display()
+            );
         }
         self.line(out.trim_end())
     }

@@ -1,12 +1,15 @@
 //! Errors of this crate's own making. Everything else comes from the engine as it is.
 
 use std::error::Error;
+use std::io;
 
 use orc_domain::{ErrorCode, OrcError};
 
-/// The system refused something.
+/// The system refused something. What is not there is another thing than what cannot be read now.
 pub(crate) fn io(message: &str, error: &(dyn Error + 'static)) -> OrcError {
-    OrcError::from_source(ErrorCode::StorageFailed, message, error)
+    let missing = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let code = if missing { ErrorCode::NotFound } else { ErrorCode::StorageFailed };
+    OrcError::from_source(code, message, error)
 }
 
 /// The command line asks for something that cannot be.

@@ -9,6 +9,7 @@ use orc_domain::{ErrorCode, ExecutionId, OrcError};
 
 use crate::context::{Context, Host};
 use crate::render::text;
+use crate::wiring::Want;
 
 const POLL: Duration = Duration::from_millis(400);
 /// Polls that may fail in a row before watching is given up: a host that restarts is back by then.
@@ -22,7 +23,8 @@ pub(crate) enum Watched {
     Left,
 }
 
-/// Watches `execution` of `workflow` until it settles or the person presses Ctrl-C.
+/// Watches `execution` of `workflow` until it settles or the person presses Ctrl-C. A host that went away is looked for again: another one,
+/// or what it wrote down last.
 pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execution: &ExecutionId) -> Result<Watched, OrcError> {
     let mut told = BTreeMap::new();
     let spinner = context.printer.spinner();
@@ -30,30 +32,42 @@ pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execut
     loop {
         let polled = tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(Watched::Left),
-            polled = host.read(GetPhases { workflow: workflow.to_owned() }) => polled,
+            polled = look(host, workflow) => polled,
         };
-        match polled {
-            Ok(phases) => {
+        let (phases, status) = match polled {
+            Ok(seen) => {
                 failures = 0;
-                for line in news(&mut told, &phases.phases) {
-                    spinner.suspend(|| context.printer.words(&line));
-                }
-                spinner.set_message(now_running(&phases));
-                if phases.execution.as_ref().is_none_or(|view| view.id != *execution || settled(view)) {
-                    break;
-                }
+                seen
             }
-            Err(error) if error.code == ErrorCode::HostUnreachable && failures < PATIENCE => failures += 1,
+            Err(error) if error.code == ErrorCode::HostUnreachable => {
+                failures += 1;
+                if failures > PATIENCE {
+                    let hint = format!("`{} serve` takes it up again; the same command watches it then", context.view.program);
+                    return Err(OrcError::new(ErrorCode::HostUnreachable, "the host went away and none came after it").hint(hint));
+                }
+                look(&context.host(Want::Read).await?, workflow).await?
+            }
             Err(error) => return Err(error),
+        };
+        for line in news(&mut told, &phases.phases) {
+            spinner.suspend(|| context.printer.words(&line));
+        }
+        spinner.set_message(now_running(&phases));
+        if phases.execution.as_ref().is_none_or(|view| view.id != *execution || settled(view)) {
+            spinner.finish_and_clear();
+            return Ok(Watched::Settled(Box::new(status)));
         }
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(Watched::Left),
             () = tokio::time::sleep(POLL) => {}
         }
     }
-    spinner.finish_and_clear();
-    let status = host.read(GetStatus { workflow: workflow.to_owned() }).await?;
-    Ok(Watched::Settled(Box::new(status)))
+}
+
+/// Phases first: a status that is asked for after them is not older.
+async fn look(host: &Host, workflow: &str) -> Result<(Phases, Status), OrcError> {
+    let phases = host.read(GetPhases { workflow: workflow.to_owned() }).await?;
+    Ok((phases, host.read(GetStatus { workflow: workflow.to_owned() }).await?))
 }
 
 fn settled(view: &ExecutionView) -> bool {

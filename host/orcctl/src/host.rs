@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orc_domain::ports::{Clock, IdSource};
-use orc_domain::settings::HostLimits;
 use orc_domain::operators::Trust;
+use orc_domain::ports::{Clock, IdSource, Secret};
 use orc_domain::{ErrorCode, OrcError, Timestamp};
-use orc_engine::{Engine, EngineParts, Keys, Machine, Peer};
+use orc_engine::{Engine, EngineParts, Inherited, Keys, Machine, Peer};
 use orc_guests::{GuestsOptions, WasmGuests};
 use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, system_grant};
 use orc_server::{Access, Limits, Server};
@@ -23,6 +22,8 @@ use crate::{failure, local};
 /// Tries to become the owner: another command may own the database for the moment that it takes.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(250);
+/// Guest calls at the same time; more wait for up to a second.
+const GUEST_CALLS: u32 = 64;
 /// Directories of the state that launches may be given: the rest is out of reach.
 const FOR_LAUNCHES: [&str; 3] = ["git", "worktrees", "scratch"];
 
@@ -79,6 +80,7 @@ pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
         }
         match Ownership::take(&paths.db) {
             Ok(ownership) => {
+                refuse_foreign(paths)?;
                 let store = Store::open_owner(ownership, now())?;
                 return engine(paths, store, Some(paths.root.clone())).await.map(Owning::Engine);
             }
@@ -88,6 +90,19 @@ pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
         tokio::time::sleep(PAUSE).await;
     }
     Err(last.map_or_else(|| OrcError::new(ErrorCode::DatabaseBusy, "the database stays busy"), OrcError::from))
+}
+
+/// Refuses a root of another installation before anything is written. A root that is not in order says nothing here: the rules in force
+/// are in the database.
+fn refuse_foreign(paths: &Paths) -> Result<(), OrcError> {
+    let Ok(Ok(checked)) = local::snapshot(&paths.root).map(|snapshot| local::checked(&snapshot)) else { return Ok(()) };
+    let store = Store::open_read_only(&paths.db)?;
+    let (root, database) = (&checked.settings.installation, store.installation());
+    if root == database {
+        return Ok(());
+    }
+    Err(OrcError::new(ErrorCode::WrongInstallation, format!("the root is of the installation {root}, the database of {database}"))
+        .hint(format!("name the root that belongs to this database with --root (it was {}), or another database with --db", store.root())))
 }
 
 /// Makes the database where there is none yet, for the installation that the root names.
@@ -127,7 +142,7 @@ async fn engine(paths: &Paths, store: Store, root: Option<PathBuf>) -> Result<Ar
     let keys = Keys::load_or_create(&paths.keys, store.installation(), &SystemRandom)?;
     let guests = guests(&state, &keys)?;
     let launcher = Arc::new(launcher(paths, &state)?);
-    let machine = machine();
+    let machine = machine(Some(&keys));
     let workspaces = Workspaces::new(WorkspacesOptions {
         state_dir: state,
         git: git()?,
@@ -136,12 +151,22 @@ async fn engine(paths: &Paths, store: Store, root: Option<PathBuf>) -> Result<Ar
         env: machine.env.clone(),
         limits: CollectionLimits::default(),
     });
-    let parts = EngineParts { store, root, keys, clock: Arc::new(SystemClock), ids: Arc::new(SystemRandom), guests: Arc::new(guests), launcher, workspaces, machine };
+    let parts = EngineParts {
+        store,
+        root,
+        keys,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemRandom),
+        guests: Arc::new(guests),
+        launcher,
+        workspaces,
+        machine,
+    };
     Engine::open(parts).await.map(Arc::new)
 }
 
 fn guests(state: &Path, keys: &Keys) -> Result<WasmGuests, OrcError> {
-    let options = GuestsOptions { cache_dir: Some(state.join("cache")), cache_key: keys.guest_cache(), concurrent_calls: HostLimits::default().guest_calls };
+    let options = GuestsOptions { cache_dir: Some(state.join("cache")), cache_key: keys.guest_cache(), concurrent_calls: GUEST_CALLS };
     WasmGuests::new(options).map_err(|error| OrcError::from_source(ErrorCode::Internal, "guests cannot be run here", &error))
 }
 
@@ -154,24 +179,37 @@ pub(crate) fn launcher(paths: &Paths, state: &Path) -> Result<HelperLauncher, Or
     })?;
     let options = LauncherOptions {
         helper,
-        accept_root: std::collections::BTreeSet::new(),
-        forbidden: vec![state.to_owned(), paths.keys.clone(), paths.root.clone(), paths.db.clone()],
+        forbidden: forbidden(paths, state),
         allowed_within: FOR_LAUNCHES.iter().map(|name| state.join(name)).collect(),
     };
     HelperLauncher::new(options).map_err(|error| OrcError::from_source(ErrorCode::LaunchFailed, "the launch helper cannot be used", &error))
 }
 
-/// What this machine gives every launch.
-pub(crate) fn machine() -> Machine {
+/// The state with everything that stands beside the database, the keys, the root.
+fn forbidden(paths: &Paths, state: &Path) -> Vec<PathBuf> {
+    let beside = ["", "-wal", "-shm", "-journal", ".d", ".run"].map(|suffix| wiring::beside(&paths.db, suffix));
+    let mut all = vec![state.to_owned(), paths.keys.clone(), paths.root.clone()];
+    all.extend(beside);
+    all
+}
+
+/// What this machine gives every launch. Without keys, for trying a project out, inherited values have no pin.
+pub(crate) fn machine(keys: Option<&Keys>) -> Machine {
     let mut env = baseline_env("/nonexistent", "/nonexistent");
     env.retain(|name, _| !matches!(name.as_str(), "HOME" | "TMPDIR"));
-    Machine { system: system_grant(), env, inherited: wiring::environment(), as_root: rustix::process::geteuid().is_root() }
+    let inherited = wiring::environment().into_iter().map(|(name, value)| {
+        let pin = keys.map(|keys| keys.pin(&value)).unwrap_or_default();
+        (name, Inherited { value: Secret(value), pin })
+    });
+    Machine { system: system_grant(), env, inherited: inherited.collect(), as_root: rustix::process::geteuid().is_root() }
 }
 
 pub(crate) fn git() -> Result<PathBuf, OrcError> {
     let places = ["/usr/local/bin/git", "/usr/bin/git", "/bin/git"];
     let found = places.iter().map(PathBuf::from).find(|path| path.is_file());
-    found.ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("there is no git at {}", places.join(", "))).hint("install git 2.41 or newer"))
+    found.ok_or_else(|| {
+        OrcError::new(ErrorCode::LaunchFailed, format!("there is no git at {}", places.join(", "))).hint("install git 2.41 or newer")
+    })
 }
 
 /// An owner at work: executions are driven, due times kept, the socket served, the root watched.
@@ -192,7 +230,8 @@ impl Working {
             Trust::Team => (team, Access::Everyone),
         };
         let limits = Limits { request_bytes: settings.limits.request_bytes, ..Limits::default() };
-        let server = Server::bind(&path, access, limits).map_err(|error| OrcError::from_source(ErrorCode::Unenforceable, "the socket cannot be served", &error))?;
+        let server = Server::bind(&path, access, limits)
+            .map_err(|error| OrcError::from_source(ErrorCode::Unenforceable, "the socket cannot be served", &error))?;
         let shutdown = CancellationToken::new();
         let socket = server.path().to_owned();
         let tasks = vec![

@@ -24,12 +24,20 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
+use orc_domain::{ErrorKind, Untrusted};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Format};
 use crate::context::Context;
+use crate::printer::Printer;
+
+/// Most characters of words about a command line.
+const WORDS: usize = 10_000;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let context = Context::new(cli.globals);
     wiring::start_log();
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -40,4 +48,23 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => context.printer.fail(&error, &context.view),
     }
+}
+
+/// Help and version are data; a command line that cannot be understood is an error like every other, said in clap's words.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && wiring::asks_for_json() {
+        let words = error.to_string();
+        let message = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let hint = "`orcctl --help` and `orcctl COMMAND --help` show what is understood";
+        // The words below say the same; a reader that went away has them.
+        let _ = Printer::new(Format::Json).json(&serde_json::json!({ "error": failure::usage(message).hint(hint) }));
+    }
+    if error.use_stderr() {
+        // It repeats what was typed, and that may come from anywhere.
+        Printer::new(Format::Text).words(&Untrusted::new(error.to_string()).for_terminal(WORDS));
+        return ExitCode::from(ErrorKind::Usage.exit_code());
+    }
+    // That help cannot be shown is no error: its reader went away.
+    let _ = error.print();
+    ExitCode::SUCCESS
 }

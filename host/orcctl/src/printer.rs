@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use orc_domain::untrusted::is_hostile;
 use orc_domain::{ErrorCode, OrcError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::cli::Format;
@@ -29,7 +30,7 @@ impl Printer {
 
     /// Whether nobody reads standard output any more: what prints for ever should stop.
     pub(crate) fn closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.closed.load(Ordering::Relaxed) || reader_is_gone()
     }
 
     /// Writes data. A reader that went away is no error: work that was begun goes on.
@@ -99,6 +100,13 @@ impl Printer {
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
     }
+}
+
+/// Whether the other end of standard output is closed: the kernel says so before anything is written.
+fn reader_is_gone() -> bool {
+    let out = io::stdout();
+    let mut polled = [PollFd::new(&out, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok() && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// The first line of standard input, without its end.

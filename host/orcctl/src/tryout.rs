@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use orc_domain::grant::{LaunchPlan, LaunchReport};
-use orc_domain::ports::{LaunchIo, Launcher};
+use orc_domain::ports::{LaunchError, LaunchIo, Launcher};
 use orc_domain::project::{Argv, ProjectEntry};
 use orc_domain::settings::Settings;
 use orc_domain::{ErrorCode, ExecutionId, OrcError, ProjectName};
@@ -38,8 +38,15 @@ pub(crate) struct Tried {
 }
 
 /// Runs prepare and verify on a checkout of the base commit; stops after the first that fails. What a launch is refused for is an error.
-pub(crate) async fn run(paths: &Paths, settings: &Settings, name: &ProjectName, entry: &ProjectEntry, printer: &Printer) -> Result<Vec<Tried>, OrcError> {
-    let state = tempfile::Builder::new().prefix("orc-try-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
+pub(crate) async fn run(
+    paths: &Paths,
+    settings: &Settings,
+    name: &ProjectName,
+    entry: &ProjectEntry,
+    printer: &Printer,
+) -> Result<Vec<Tried>, OrcError> {
+    let state =
+        tempfile::Builder::new().prefix("orc-try-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
     let launcher = Arc::new(host::launcher(paths, state.path())?);
     let workspaces = workspaces(state.path(), &launcher)?;
     let root = Path::new(&entry.root);
@@ -49,7 +56,8 @@ pub(crate) async fn run(paths: &Paths, settings: &Settings, name: &ProjectName, 
     workspaces.copy_files(&workspace, root, &entry.copy).await?;
     let scratch = state.path().join("scratch");
     std::fs::create_dir(&scratch).map_err(|error| failure::io("cannot make a scratch directory", &error))?;
-    let mut grant = placed(&command_grant(settings, &host::machine(), entry), &text_of(&workspace.path)?, &text_of(&scratch)?);
+    let machine = host::machine(None);
+    let mut grant = placed(&machine.revealed(&command_grant(settings, &machine, entry)), &text_of(&workspace.path)?, &text_of(&scratch)?);
     grant.limits.wall_s = grant.limits.wall_s.or(Some(WALL_S));
     let prepare = entry.prepare.iter().map(|argv| ("prepare", argv));
     let verify = entry.verify.iter().map(|argv| ("verify", argv));
@@ -68,7 +76,7 @@ pub(crate) async fn run(paths: &Paths, settings: &Settings, name: &ProjectName, 
 }
 
 fn workspaces(state: &Path, launcher: &Arc<HelperLauncher>) -> Result<Workspaces, OrcError> {
-    let machine = host::machine();
+    let machine = host::machine(None);
     Ok(Workspaces::new(WorkspacesOptions {
         state_dir: state.to_owned(),
         git: host::git()?,
@@ -91,8 +99,13 @@ async fn launch(launcher: &HelperLauncher, plan: &LaunchPlan) -> Result<LaunchRe
     let outcome = launcher.launch(plan, LaunchIo::default(), &cancel).await;
     watch.abort();
     let failed = |error| {
-        OrcError::from_source(ErrorCode::LaunchFailed, format!("`{}` cannot be launched as proposed", text::argv(&plan.argv)), &error)
-            .hint("`orcctl doctor` says what this machine can enforce; `--no-try` registers the project without trying it")
+        let (code, hint) = match &error {
+            LaunchError::Unenforceable { .. } => {
+                (ErrorCode::Unenforceable, "`orcctl doctor` says what this machine can enforce; `accept_root` stands in config/orc.yaml")
+            }
+            _ => (ErrorCode::LaunchFailed, "`--no-try` registers the project without trying it: then mend its entry"),
+        };
+        OrcError::from_source(code, format!("`{}` cannot be launched as proposed", text::argv(&plan.argv)), &error).hint(hint)
     };
     Ok(outcome.map_err(failed)?.report)
 }

@@ -63,7 +63,8 @@ impl Paths {
     }
 }
 
-fn beside(db: &Path, suffix: &str) -> PathBuf {
+/// `db` with a suffix: what stands beside the database.
+pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(db);
     name.push(suffix);
     PathBuf::from(name)
@@ -119,17 +120,27 @@ pub(crate) fn width() -> u16 {
         .clamp(least, most)
 }
 
+/// Whether the command line, which was not understood, asks for JSON.
+pub(crate) fn asks_for_json() -> bool {
+    let words: Vec<OsString> = env::args_os().collect();
+    words.iter().any(|word| word == "--format=json") || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
 /// Sends the log to standard error, as much of it as `ORC_LOG` asks for.
 pub(crate) fn start_log() {
     let wanted = variable("ORC_LOG").and_then(|value| value.into_string().ok()).unwrap_or_else(|| "warn".to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(wanted).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // A second subscriber is refused; the first one serves.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).try_init();
 }
 
 /// A host that listens, where there is one.
 pub(crate) async fn listening(paths: &Paths) -> Result<Option<Socket>, OrcError> {
     for path in paths.sockets() {
+        // The owner's own socket stands where nobody else may look: for everybody else it is not there.
+        if std::fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            continue;
+        }
         if let Some(socket) = Socket::open(path, paths.owner(), Timeouts::default()).await? {
             return Ok(Some(socket));
         }

@@ -17,6 +17,7 @@ pub(crate) fn identify(stream: &UnixStream, owner: u32) -> Result<Peer, OrcError
     let uid = credentials.uid();
     let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
     refuse_launched(pid, std::process::id())?;
+    refuse_restricted(pid, uid == owner)?;
     Ok(Peer { uid, user: unix_user(uid), owns_state: uid == owner || uid == 0, pid })
 }
 
@@ -39,6 +40,30 @@ fn refuse_launched(pid: Option<u32>, own: u32) -> Result<(), OrcError> {
         }
     }
     refused("the peer has too many ancestors")
+}
+
+/// Refuses processes of the state's own user that can gain no privileges any more. Every launch has this mark for good, and its daemons keep
+/// it when they have shaken off their ancestors.
+fn refuse_restricted(pid: Option<u32>, same_user: bool) -> Result<(), OrcError> {
+    let status = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
+    let mark = status.as_deref().and_then(no_new_privs);
+    match (same_user, mark) {
+        (false, _) | (true, Some(false)) => Ok(()),
+        (true, None) => Err(OrcError::new(ErrorCode::NotPermitted, "the peer's restrictions cannot be seen")),
+        (true, Some(true)) => {
+            Err(OrcError::new(ErrorCode::NotPermitted, "the peer runs with `no_new_privs`, as everything does that ORC launches")
+                .hint("speak to the host from a process without that restriction, or as another unix user"))
+        }
+    }
+}
+
+fn no_new_privs(status: &str) -> Option<bool> {
+    let value = status.lines().find_map(|line| line.strip_prefix("NoNewPrivs:"))?;
+    match value.trim() {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
 }
 
 /// The parent of a process; 0 for the first of its namespace. The name in `stat` may hold anything, `)` included: it ends at the last one.
@@ -75,6 +100,16 @@ mod tests {
         for (uid, name) in [(0, Some("root")), (1000, Some("alice")), (10000, Some("mallory")), (7, None), (100, None)] {
             assert_eq!(name_in(passwd, uid).as_deref(), name, "uid {uid}");
         }
+    }
+
+    #[test]
+    fn the_mark_of_a_launch_is_read() {
+        let status = |value: &str| format!("Name:\tx NoNewPrivs:\t0\nUid:\t1\nNoNewPrivs:\t{value}\nSeccomp:\t0\n");
+        for (value, expected) in [("0", Some(false)), ("1", Some(true)), ("2", None), ("", None)] {
+            assert_eq!(no_new_privs(&status(value)), expected, "{value}");
+        }
+        assert_eq!(no_new_privs("Name:\tx\n"), None);
+        assert!(refuse_restricted(Some(u32::MAX >> 1), true).is_err(), "what cannot be seen is refused");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orc_domain::api::{AuditBreak, AuditProof};
-use orc_domain::audit::{Event, GENESIS, NewEvent, Subject, event_hash, stored_event_hash};
+use orc_domain::audit::{Event, EventKind, GENESIS, NewEvent, Subject, event_hash, stored_event_hash};
 use orc_domain::{Digest, WorkflowId, canonical_json};
 
 use crate::record::{Record, column, digest, json};
@@ -92,6 +92,15 @@ impl ReadTx<'_> {
                 event,
             ),
         }
+    }
+
+    /// The newest events of these kinds, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where one cannot be read.
+    pub fn newest_of(&self, kinds: &[EventKind], limit: u32) -> Result<Vec<Event>, StoreError> {
+        let sql = "SELECT * FROM audit WHERE kind IN (SELECT value FROM json_each(?1)) ORDER BY seq DESC LIMIT ?2";
+        self.list(TABLE, sql, (crate::record::id_set(kinds)?, limit), event)
     }
 
     /// The newest events, at most `limit`, oldest first; of one workflow or of all.

@@ -29,10 +29,16 @@ pub(crate) fn resolve(db: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Makes the directories above `db` that are missing, for this user alone.
+/// Makes the directories above `db` that are missing, for this user alone. Where everybody can write, a file that SQLite trusts (the WAL, a
+/// journal) could be somebody else's.
 pub(crate) fn make_parents(db: &Path) -> Result<(), StoreError> {
     let Some(parent) = db.parent().filter(|parent| !parent.as_os_str().is_empty()) else { return Ok(()) };
-    DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(StoreError::io("making the directory", parent))
+    DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(StoreError::io("making the directory", parent))?;
+    let found = fs::metadata(parent).map_err(StoreError::io("looking at the directory", parent))?;
+    if found.mode() & 0o002 != 0 {
+        return Err(unsafe_place(parent, &format!("everybody can put files there (mode {:o})", found.mode() & 0o7777)));
+    }
+    Ok(())
 }
 
 /// A plain file, not a link to one, on a disk of this machine.

@@ -139,7 +139,7 @@ fn fresh_dir(dir: PathBuf) -> Result<()> {
 }
 
 /// `<mode> <type> <id> <size>\t<path>`.
-fn tree_record(record: &[u8]) -> Option<(RelPath, Tracked)> {
+pub(crate) fn tree_record(record: &[u8]) -> Option<(RelPath, Tracked)> {
     let (facts, path) = split_tab(record)?;
     let mut facts = facts.split_ascii_whitespace();
     let (mode, _type, id, size) = (facts.next()?, facts.next()?, facts.next()?, facts.next()?);

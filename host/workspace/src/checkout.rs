@@ -25,13 +25,16 @@ const IDENTITY: [(&str, &str); 6] = [
     ("GIT_COMMITTER_DATE", "@946684800 +0000"),
 ];
 
+/// What the index of the largest checkout may need, in bytes.
+const INDEX_BYTES: u64 = 1 << 30;
+
 impl Workspaces {
     /// Makes a writable checkout of a commit as `<state>/worktrees/<execution>/<name>`. The project's own checkout is neither read nor
     /// changed.
     ///
     /// # Errors
-    /// [`WorkspaceError::ObjectGone`] for a commit that the project does not have, [`WorkspaceError::Exists`],
-    /// [`WorkspaceError::CheckoutName`], and what git and the disk say. Nothing is left behind then.
+    /// [`WorkspaceError::ObjectGone`] for a commit that the project does not have, [`WorkspaceError::TooLarge`] for one that passes a
+    /// bound of [`CollectionLimits`](crate::CollectionLimits), [`WorkspaceError::Exists`], [`WorkspaceError::CheckoutName`], and what git and the disk say. Nothing is left behind then.
     pub async fn checkout(
         &self,
         project: &ProjectName,
@@ -143,6 +146,7 @@ impl Workspaces {
         execution: &ExecutionId,
     ) -> Result<Workspace> {
         self.must_exist(own, commit, "commit").await?;
+        self.must_fit(own, commit).await?;
         let dir = self.worktrees_root().join(execution.as_str());
         let path = dir.join(checkout_name(name)?);
         let reserved = path.clone();
@@ -167,6 +171,8 @@ impl Workspaces {
         let git_dir = self.adopt(own, path).await?;
         drop(alone);
         let fill = self.git.call("fill a checkout", &git_dir).read(&own.borrowed).write(&own.dir).write(dir).work_tree(path);
+        // A large file is streamed, and its object may hold more than it says.
+        let fill = fill.file_bytes(self.limits.checkout_bytes.max(INDEX_BYTES));
         fill.args(["read-tree", "--reset", "-u", commit]).run().await?;
         Ok(git_dir)
     }
@@ -186,7 +192,7 @@ impl Workspaces {
 
     async fn must_exist(&self, own: &OwnRepository, id: &str, kind: &str) -> Result<()> {
         let object = format!("{}^{{{kind}}}", object_id(id)?);
-        let answer = self.on("find an object", own).args(["cat-file", "-e", &object]).run_or(&[1, 128]).await?;
+        let answer = self.on("find an object", own).brief().args(["cat-file", "-e", &object]).run_or(&[1, 128]).await?;
         if answer.code == 0 { Ok(()) } else { Err(WorkspaceError::ObjectGone { id: Untrusted::new(id) }) }
     }
 }

@@ -95,6 +95,14 @@ pub enum WorkspaceError {
         /// The bound.
         bound: usize,
     },
+    /// A commit holds more than may be checked out.
+    #[error("commit {} cannot be checked out: {why}", commit.get(..12).unwrap_or(commit))]
+    TooLarge {
+        /// The commit.
+        commit: String,
+        /// What is too much.
+        why: CheckoutExcess,
+    },
     /// A path that has to be text is none.
     #[error("the path `{}` is not UTF-8 or holds a line break", path.display())]
     PathText {
@@ -165,6 +173,39 @@ pub enum CopyRefusal {
     Tracked,
 }
 
+/// What a commit has too much of to be checked out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckoutExcess {
+    /// The sizes of its files together, each name counted.
+    #[error("its files come to more than {bound} bytes")]
+    Bytes {
+        /// The bound.
+        bound: u64,
+    },
+    /// Files, links, submodules and directories.
+    #[error("it has more than {bound} files and directories")]
+    Entries {
+        /// The bound.
+        bound: usize,
+    },
+    /// All of its paths together.
+    #[error("the list of its files is longer than {bound} bytes")]
+    Listing {
+        /// The bound.
+        bound: usize,
+    },
+    /// A path that is too long or too deep.
+    #[error("`{}` is longer than {bytes} bytes or deeper than {depth} directories", path.for_line(200))]
+    Path {
+        /// Which.
+        path: Untrusted,
+        /// The longest path, in bytes.
+        bytes: usize,
+        /// The most parts of a path.
+        depth: usize,
+    },
+}
+
 impl WorkspaceError {
     fn code(&self) -> ErrorCode {
         match self {
@@ -184,6 +225,7 @@ impl WorkspaceError {
             | Self::CheckoutName { .. }
             | Self::Exists { .. }
             | Self::TooMany { .. }
+            | Self::TooLarge { .. }
             | Self::Git { .. }
             | Self::Answer { .. }
             | Self::Io { .. } => ErrorCode::WorkspaceFailed,
@@ -211,6 +253,10 @@ impl WorkspaceError {
             }
             Self::Copy { .. } => "correct `copy` of the project's entry".into(),
             Self::TooMany { .. } => "clean what the work left behind, or make it fewer files".into(),
+            Self::TooLarge { .. } => "plan on a commit without these files: a checkout is made for every attempt".into(),
+            Self::Git { end: LaunchEnd::TimedOut, .. } => {
+                "look in the project's git directory for what keeps git waiting: a pipe, a device, a disk that does not answer".into()
+            }
             _ => return None,
         })
     }

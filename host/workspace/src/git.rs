@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Result, WorkspaceError, text};
 
 /// Configuration of every call. Command scope wins over every file, and the files that git does read are ORC's own.
-const CONFIG: [&str; 14] = [
+const CONFIG: [&str; 15] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -20,6 +20,8 @@ const CONFIG: [&str; 14] = [
     "core.excludesFile=/dev/null",
     "core.quotePath=false",
     "core.sparseCheckout=false",
+    // An object id is an id: no ref of the same name is looked for, and none is opened.
+    "core.warnAmbiguousRefs=false",
     // Links are content: they are made as links and never followed.
     "core.symlinks=true",
     "protocol.allow=never",
@@ -52,8 +54,12 @@ const ENVIRONMENT: [(&str, &str); 14] = [
 /// Wall time of one call, in seconds: a checkout of a very large project takes minutes.
 const WALL_S: u64 = 900;
 
+/// Wall time of a call that only looks at refs, formats or history, in seconds. Whoever waits for it waits for a person's answer, and a
+/// repository could keep git waiting for ever.
+const LOOK_S: u64 = 20;
+
 /// The largest answer that is held in memory: a listing of a million paths.
-const ANSWER_BYTES: usize = 256 << 20;
+pub(crate) const ANSWER_BYTES: usize = 256 << 20;
 
 /// Git, and what it is started with.
 pub(crate) struct Git {
@@ -84,6 +90,8 @@ impl Git {
             args: Vec::new(),
             stdin: Vec::new(),
             keep: ANSWER_BYTES,
+            wall_s: WALL_S,
+            file_bytes: None,
         }
     }
 }
@@ -101,6 +109,8 @@ pub(crate) struct Call<'a> {
     args: Vec<String>,
     stdin: Vec<u8>,
     keep: usize,
+    wall_s: u64,
+    file_bytes: Option<u64>,
 }
 
 /// What git said, where it ended by itself.
@@ -159,6 +169,18 @@ impl Call<'_> {
         self
     }
 
+    /// Has to end soon: it only looks.
+    pub(crate) fn brief(mut self) -> Self {
+        self.wall_s = LOOK_S;
+        self
+    }
+
+    /// May write no file that is larger, rounded up to a MiB.
+    pub(crate) fn file_bytes(mut self, max: u64) -> Self {
+        self.file_bytes = Some(max);
+        self
+    }
+
     fn argv(&self) -> Result<Vec<String>> {
         let mut argv = vec![text(&self.git.program)?.to_owned(), format!("--git-dir={}", text(&self.git_dir)?)];
         if let Some(path) = &self.work_tree {
@@ -188,7 +210,8 @@ impl Call<'_> {
         }
         // The answer is bounded by what is kept of it; this bounds what git may complain.
         let output = self.keep.max(1 << 20) as u64;
-        let limits = ResourceLimits { wall_s: Some(WALL_S), output_bytes: Some(output), ..ResourceLimits::default() };
+        let file_mib = self.file_bytes.map(|max| max.div_ceil(1 << 20));
+        let limits = ResourceLimits { wall_s: Some(self.wall_s), output_bytes: Some(output), file_mib, ..ResourceLimits::default() };
         let must = [Protection::Files, Protection::NoNewPrivs, Protection::ProcessTree].into();
         Ok(LaunchGrant { dirs, env, network: Network::None, limits, must })
     }

@@ -27,6 +27,8 @@
 //!   are pointers.
 //! - A file is left out of a capture if the planned commit's ignore rules *or* the present ones say so: a worker can add build
 //!   products to `.gitignore`, but cannot bring an ignored file with secrets into a commit by removing a rule.
+//! - A repository is somebody else's: `inspect` looks at a project's git directory before git opens a file there, and `measure` at a
+//!   commit before it is checked out. What they pass over is bounded by the wall time of the call.
 //! - Nothing in `<state>/git` is collected as garbage by git; borrowed objects vanish if the project prunes them (see
 //!   [`Workspaces::reachability`]).
 
@@ -38,6 +40,8 @@ mod diff;
 mod error;
 mod git;
 mod ignore;
+mod inspect;
+mod measure;
 mod project;
 mod remove;
 mod repository;
@@ -53,7 +57,7 @@ use orc_domain::ports::{Change, Launcher};
 use orc_domain::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 
-pub use error::{CopyRefusal, WorkspaceError};
+pub use error::{CheckoutExcess, CopyRefusal, WorkspaceError};
 
 use git::Git;
 
@@ -75,7 +79,7 @@ pub struct WorkspacesOptions {
     pub limits: CollectionLimits,
 }
 
-/// Bounds of what is collected from a workspace and copied into it.
+/// Bounds of what is checked out as a workspace, collected from it and copied into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CollectionLimits {
     /// The largest new or changed file that is captured, in bytes.
@@ -84,11 +88,16 @@ pub struct CollectionLimits {
     pub entries: usize,
     /// The largest file of a project entry's `copy`, in bytes.
     pub copy_bytes: u64,
+    /// The files of a commit that is checked out together, in bytes. A tree names one file as often as it likes, so a small repository can
+    /// be a large checkout.
+    pub checkout_bytes: u64,
+    /// Files, links, submodules and directories of a commit that is checked out.
+    pub checkout_entries: usize,
 }
 
 impl Default for CollectionLimits {
     fn default() -> Self {
-        Self { file_bytes: 64 << 20, entries: 2_000_000, copy_bytes: 16 << 20 }
+        Self { file_bytes: 64 << 20, entries: 2_000_000, copy_bytes: 16 << 20, checkout_bytes: 4 << 30, checkout_entries: 500_000 }
     }
 }
 

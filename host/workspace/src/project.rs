@@ -11,6 +11,7 @@ use orc_domain::plan::BaseCommit;
 use orc_domain::untrusted::Untrusted;
 
 use crate::git::{is_object_id, object_id, records};
+use crate::inspect::Inspection;
 use crate::repository::{ObjectFormat, RefFormat, write_head, write_repository};
 use crate::{Reach, Result, WorkspaceError, Workspaces, beneath, blocking, text};
 
@@ -94,7 +95,7 @@ impl Workspaces {
 
     /// A call that looks at the project through its view.
     fn look(&self, what: &'static str, project: &Project) -> crate::git::Call<'_> {
-        self.git.call(what, &project.view).read(&project.reads())
+        self.git.call(what, &project.view).read(&project.reads()).brief()
     }
 
     async fn has_commit(&self, project: &Project, commit: &str) -> Result<bool> {
@@ -117,7 +118,10 @@ impl Workspaces {
             let root = root.to_owned();
             move || {
                 let (root, common) = locate(&root)?;
+                let mut inspection = Inspection::of(&root);
+                inspection.common(&common)?;
                 let objects = object_dirs(&root, &common.join("objects"))?;
+                objects.iter().skip(1).try_for_each(|dir| inspection.objects(dir))?;
                 Ok((root, common, objects))
             }
         })
@@ -139,7 +143,7 @@ impl Workspaces {
         let made = reader.clone();
         blocking(move || write_repository(&made, ObjectFormat::Sha1)).await?;
         let file = format!("--file={}", text(&config)?);
-        let call = self.git.call("read the repository's format", &reader).read(&[common.to_owned()]);
+        let call = self.git.call("read the repository's format", &reader).read(&[common.to_owned()]).brief();
         let answer = call.args(["config", &file, "--no-includes", "-z", "--get-regexp", r"^extensions\."]).run_or(&[1]).await?;
         let (mut format, mut refs) = (ObjectFormat::Sha1, RefFormat::Files);
         for record in records(&answer.stdout) {

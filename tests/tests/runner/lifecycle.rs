@@ -30,8 +30,15 @@ async fn a_command_goes_from_intent_to_proof() {
     let output = result.phases[0].output.as_ref().unwrap();
     assert_eq!(output["command_result"]["argv"][0], "./build.sh");
     assert_eq!(output["verification_results"][0]["argv"][0], "./check.sh");
-    let outcomes: Vec<(String, String)> = status.phases[0].guests.iter().map(|guest| (guest.guest.to_string(), guest.outcome.clone())).collect();
-    let expected = [("workspace-clean", "pass"), ("verification-passed", "pass"), ("diff-budget", "pass"), ("protected-paths", "pass"), ("secret-scan", "pass")];
+    let outcomes: Vec<(String, String)> =
+        status.phases[0].guests.iter().map(|guest| (guest.guest.to_string(), guest.outcome.clone())).collect();
+    let expected = [
+        ("workspace-clean", "pass"),
+        ("verification-passed", "pass"),
+        ("diff-budget", "pass"),
+        ("protected-paths", "pass"),
+        ("secret-scan", "pass"),
+    ];
     assert_eq!(outcomes, expected.map(|(guest, outcome)| (guest.to_owned(), outcome.to_owned())));
     for run in &status.phases[0].worker_runs {
         let report = run.report.as_ref().unwrap();

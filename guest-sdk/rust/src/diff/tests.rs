@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::TestDocument;
+use crate::testing::{TestDocument, added, deleted, modified};
 
 fn lines(text: &str) -> Result<Vec<(String, char, u32, String)>, String> {
     let mut lines = Vec::new();
@@ -136,6 +136,8 @@ fn what_does_not_add_up_is_an_error() {
     let head = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
     let table = [
         ("cut off", format!("{head}@@ -1,2 +1,2 @@\n-a\n"), "ends within a hunk"),
+        ("cut off in its last line", format!("{head}@@ -0,0 +1 @@\n+AKI"), "ends within a line"),
+        ("cut off in a header", format!("{head}@@ -0,0 +1 @@\n+a\ndiff --git a/hid"), "ends within a line"),
         ("too many lines", format!("{head}@@ -0,0 +1 @@\n+a\n+b\n"), "neither a hunk nor a file"),
         ("one side too many", format!("{head}@@ -1 +1,2 @@\n-a\n-b\n+c\n+d\n"), "more lines than its header says"),
         ("no counts", format!("{head}@@ -x +1 @@\n+a\n"), "header is malformed"),
@@ -162,4 +164,44 @@ fn the_caller_can_stop() {
     })
     .unwrap();
     assert_eq!(seen, 1);
+}
+
+/// All that a bound can leave of a diff: at no place may what is left pass for the whole.
+#[test]
+fn a_diff_that_was_cut_anywhere_is_not_all_shown() {
+    let changes = [
+        Change { added: 3, removed: 2, ..modified("src/a.rs") },
+        Change { added: 0, binary: true, ..modified("pic.png") },
+        Change { added: 2, ..added("b c.txt") },
+    ];
+    let binary = "diff --git a/pic.png b/pic.png\nindex 1..2 100644\nBinary files a/pic.png and b/pic.png differ\n";
+    let whole = TWO_FILES.replace("diff --git a/b c.txt", &format!("{binary}diff --git a/b c.txt"));
+    let judge = |text: &str| {
+        let files = visit(&TestDocument::new("text/x-diff", text), |_| ControlFlow::Continue(()))?;
+        all_shown(&changes, &files)
+    };
+    assert_eq!(judge(&whole), Ok(()));
+    for end in 0..whole.len() {
+        assert!(judge(&whole[..end]).is_err(), "cut to {end} bytes: {:?}", &whole[end.saturating_sub(20)..end]);
+    }
+}
+
+#[test]
+fn lines_are_counted_by_path() {
+    let shown = |path: &str, added| File { path: path.to_owned(), binary: false, added };
+    let table = [
+        ("as many", vec![shown("f", 2)], Ok(())),
+        ("a name without lines", vec![shown("f", 0)], Err(2)),
+        ("too few", vec![shown("f", 1), shown("other", 9)], Err(1)),
+        ("in two parts, as where a file became a link", vec![shown("f", 0), shown("f", 3)], Ok(())),
+        ("not there", vec![], Err(2)),
+    ];
+    for (name, files, expected) in table {
+        let expected = expected.map_err(|lines| Declined::from(format!("`f` has {lines} added lines that are not in the document `diff`")));
+        assert_eq!(all_shown(&[Change { added: 2, ..added("f") }, deleted("gone")], &files), expected, "{name}");
+    }
+    // Two names that are shown alike need the lines of both.
+    let twice = [Change { added: 2, ..added("f") }, Change { added: 1, ..added("f") }];
+    assert!(all_shown(&twice, &[shown("f", 2)]).is_err());
+    assert!(all_shown(&twice, &[shown("f", 3)]).is_ok());
 }

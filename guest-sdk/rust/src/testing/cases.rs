@@ -1,116 +1,13 @@
 //! Cases: one TOML file says what a gate is given and what it must answer. The host's runner reads the same form.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{TestDocument, TestDocuments, facts};
-use crate::{
-    Change, ChangeKind, Command, Declined, Described, End, Facts, Finding, Gate, Manifest, Report, Settings, Severity, Verdict, settings,
-};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    #[serde(default)]
-    settings: Map<String, Value>,
-    #[serde(default)]
-    context: CaseContext,
-    #[serde(default = "yes")]
-    verification_expected: bool,
-    #[serde(default)]
-    changes: Vec<CaseChange>,
-    #[serde(default)]
-    commands: Vec<CaseCommand>,
-    #[serde(default)]
-    documents: BTreeMap<String, CaseDocument>,
-    expect: Expect,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaseContext {
-    phase: Option<String>,
-    position: Option<String>,
-    attempt: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaseChange {
-    path: String,
-    kind: CaseKind,
-    #[serde(default)]
-    added: u64,
-    #[serde(default)]
-    removed: u64,
-    #[serde(default)]
-    binary: bool,
-    #[serde(default)]
-    size: u64,
-    mode: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CaseKind {
-    Added,
-    Modified,
-    Deleted,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaseCommand {
-    argv: Vec<String>,
-    exit: Option<i32>,
-    signal: Option<i32>,
-    #[serde(default)]
-    timed_out: bool,
-    #[serde(default)]
-    cancelled: bool,
-    #[serde(default)]
-    output_limit: bool,
-    #[serde(default)]
-    duration_ms: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CaseDocument {
-    media_type: String,
-    text: Option<String>,
-    /// Relative to the case.
-    file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    verdict: Option<String>,
-    /// Each must be found, in this order; there may be more between them.
-    #[serde(default)]
-    findings: Vec<ExpectedFinding>,
-    #[serde(default)]
-    settings_rejected: bool,
-    fault: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectedFinding {
-    rule: String,
-    path: Option<String>,
-    line: Option<u32>,
-    severity: Option<String>,
-}
+use super::form::{self, Expect, ExpectedFinding, FaultClass};
+use crate::{Declined, Described, Finding, Gate, Manifest, Report, Settings, Verdict, settings};
 
 #[derive(Deserialize)]
 struct ManifestFile {
@@ -164,114 +61,77 @@ fn toml_files(dir: &Path) -> Vec<PathBuf> {
 
 fn run<G: Gate + Described>(file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let case: Case = toml::from_str(&text).map_err(|error| error.to_string())?;
-    let settings: G::Settings = match (read_settings::<G, _>(&case.settings), case.expect.settings_rejected) {
-        (Err(findings), true) => return case.expect.check_findings(&findings),
-        (Ok(_), true) => return Err("its settings were accepted".to_owned()),
-        (Err(findings), false) => return Err(format!("its settings were rejected: {findings:#?}")),
-        (Ok(settings), false) => settings,
+    let case = form::parse(&text, file.parent().unwrap_or(Path::new(".")))?;
+    let settings: G::Settings = match (read_settings::<G, _>(&case.settings), &case.expect) {
+        (Err(found), Expect::SettingsRejected { findings }) => return in_order(findings, &found),
+        (Err(_), Expect::Fault(FaultClass::LoadSettings)) => return Ok(()),
+        (Err(found), _) => return Err(format!("its settings were rejected: {found:#?}")),
+        (Ok(_), Expect::SettingsRejected { .. }) => return Err("its settings were accepted".to_owned()),
+        (Ok(settings), _) => settings,
     };
-    let documents = case.documents(file.parent().unwrap_or(Path::new(".")))?;
-    let answer = G::evaluate(&case.facts()?, &settings, &documents);
-    case.expect.check(answer)
+    judge(&case.expect, G::evaluate(&case.facts, &settings, &case.documents))
 }
 
-impl Case {
-    fn facts(&self) -> Result<Facts, String> {
-        let mut facts = facts(self.changes.iter().map(CaseChange::to_change).collect());
-        facts.commands = self.commands.iter().map(CaseCommand::to_command).collect::<Result<_, _>>()?;
-        facts.verification_expected = self.verification_expected;
-        let context = &mut facts.context;
-        context.phase = self.context.phase.clone().unwrap_or_else(|| context.phase.clone());
-        context.position = self.context.position.clone().unwrap_or_else(|| context.position.clone());
-        context.attempt = self.context.attempt.unwrap_or(context.attempt);
-        Ok(facts)
-    }
-
-    fn documents(&self, dir: &Path) -> Result<TestDocuments, String> {
-        self.documents.iter().try_fold(TestDocuments::none(), |documents, (name, document)| {
-            let bytes = match (&document.text, &document.file) {
-                (Some(text), None) => text.clone().into_bytes(),
-                (None, Some(file)) => fs::read(dir.join(file)).map_err(|error| format!("{}: {error}", file.display()))?,
-                _ => return Err(format!("document `{name}`: say either `text` or `file`")),
-            };
-            Ok(documents.with(name, TestDocument::new(&document.media_type, bytes)))
-        })
+fn judge(expect: &Expect, answer: Result<Verdict, Declined>) -> Result<(), String> {
+    match (expect, answer) {
+        (Expect::Fault(FaultClass::RunDeclined), Err(_)) => Ok(()),
+        (Expect::Verdict { word, findings }, Ok(verdict)) if *word == verdict.word() => in_order(findings, found(&verdict)),
+        (Expect::Fault(class), Ok(verdict)) => Err(format!("it answered `{}` instead of the fault {}", verdict.word(), class.as_str())),
+        (_, Ok(verdict)) => Err(format!("it answered `{}`: {verdict:?}", verdict.word())),
+        (_, Err(declined)) => Err(format!("it declined: {declined}")),
     }
 }
 
-impl CaseChange {
-    fn to_change(&self) -> Change {
-        let (kind, mode) = match self.kind {
-            CaseKind::Added => (ChangeKind::Added, "100644"),
-            CaseKind::Modified => (ChangeKind::Modified, "100644"),
-            CaseKind::Deleted => (ChangeKind::Deleted, ""),
-        };
-        Change {
-            path: self.path.clone(),
-            kind,
-            added: self.added,
-            removed: self.removed,
-            binary: self.binary,
-            size: self.size,
-            mode: self.mode.clone().unwrap_or_else(|| mode.to_owned()),
+const fn found(verdict: &Verdict) -> &[Finding] {
+    match verdict {
+        Verdict::Pass(Report { findings, .. }) | Verdict::Fail(Report { findings, .. }) => findings.as_slice(),
+        Verdict::Ask(_) | Verdict::NotApplicable(_) => &[],
+    }
+}
+
+/// Whether each is found, in this order; there may be more between them.
+fn in_order(expected: &[ExpectedFinding], found: &[Finding]) -> Result<(), String> {
+    let mut left = found.iter();
+    match expected.iter().find(|expected| !left.any(|finding| expected.fits(finding))) {
+        Some(missing) => Err(format!("{missing:?} was not found among {found:#?}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(expect: &str, answer: Result<Verdict, Declined>) -> Result<(), String> {
+        let case = form::parse(&format!("[expect]\n{expect}\n"), Path::new("."))?;
+        judge(&case.expect, answer)
+    }
+
+    #[test]
+    fn an_answer_has_to_be_the_expected_one() {
+        let found = |rules: &[&str]| Report::new(rules.iter().map(|rule| Finding::new(*rule, crate::Severity::Low, "m")).collect());
+        let in_order = "verdict = \"fail\"\nfindings = [{ rule = \"a\" }, { rule = \"c\", severity = \"low\" }]";
+        let table = [
+            ("the verdict", "verdict = \"pass\"", Ok(Verdict::Pass(found(&[]))), true),
+            ("another verdict", "verdict = \"pass\"", Ok(Verdict::Fail(found(&["a"]))), false),
+            ("more between", in_order, Ok(Verdict::Fail(found(&["a", "b", "c"]))), true),
+            ("out of order", in_order, Ok(Verdict::Fail(found(&["c", "a"]))), false),
+            ("once where twice is expected", in_order, Ok(Verdict::Fail(found(&["a"]))), false),
+            ("findings of a pass", "verdict = \"pass\"\nfindings = [{ rule = \"a\" }]", Ok(Verdict::Pass(found(&["a"]))), true),
+            (
+                "findings where an answer has none",
+                "verdict = \"not_applicable\"\nfindings = [{ rule = \"a\" }]",
+                Ok(Verdict::not_applicable("")),
+                false,
+            ),
+            ("the fault", "fault = \"run.declined\"", Err(Declined::from("")), true),
+            ("another fault", "fault = \"run.fuel\"", Err(Declined::from("")), false),
+            ("an answer for a fault", "fault = \"run.declined\"", Ok(Verdict::Fail(found(&["a"]))), false),
+            ("a fault for an answer", "verdict = \"fail\"", Err(Declined::from("")), false),
+        ];
+        for (name, expect, answer, good) in table {
+            let judged = judged(expect, answer);
+            assert_eq!(judged.is_ok(), good, "{name}: {judged:?}");
         }
-    }
-}
-
-impl CaseCommand {
-    fn to_command(&self) -> Result<Command, String> {
-        let end = match (self.exit, self.signal, self.timed_out, self.cancelled, self.output_limit) {
-            (Some(code), None, false, false, false) => End::Exited(code),
-            (None, Some(signal), false, false, false) => End::Signaled(signal),
-            (None, None, true, false, false) => End::TimedOut,
-            (None, None, false, true, false) => End::Cancelled,
-            (None, None, false, false, true) => End::OutputLimit,
-            _ => return Err("a command says one of `exit`, `signal`, `timed_out`, `cancelled` and `output_limit`".to_owned()),
-        };
-        Ok(Command { argv: self.argv.clone(), end, duration_ms: self.duration_ms })
-    }
-}
-
-impl Expect {
-    fn check(&self, answer: Result<Verdict, Declined>) -> Result<(), String> {
-        let verdict = match (answer, &self.fault) {
-            (Err(_), Some(class)) if class == "run.declined" => return Ok(()),
-            (Err(declined), _) => return Err(format!("it declined: {declined}")),
-            (Ok(verdict), Some(class)) => return Err(format!("it answered `{}` instead of the fault {class}", verdict.word())),
-            (Ok(verdict), None) => verdict,
-        };
-        if self.verdict.as_deref() != Some(verdict.word()) {
-            return Err(format!("it answered `{}`: {verdict:?}", verdict.word()));
-        }
-        let (Verdict::Pass(Report { findings, .. }) | Verdict::Fail(Report { findings, .. })) = &verdict else { return Ok(()) };
-        self.check_findings(findings)
-    }
-
-    fn check_findings(&self, findings: &[Finding]) -> Result<(), String> {
-        let mut found = findings.iter();
-        match self.findings.iter().find(|expected| !found.any(|finding| expected.fits(finding))) {
-            Some(missing) => Err(format!("{missing:?} was not found among {findings:#?}")),
-            None => Ok(()),
-        }
-    }
-}
-
-impl ExpectedFinding {
-    fn fits(&self, finding: &Finding) -> bool {
-        self.rule == finding.rule
-            && self.path.as_ref().is_none_or(|path| Some(path) == finding.path.as_ref())
-            && self.line.is_none_or(|line| Some(line) == finding.line)
-            && self.severity.as_ref().is_none_or(|severity| severity == word(finding.severity))
-    }
-}
-
-const fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
     }
 }

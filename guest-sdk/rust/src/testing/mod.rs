@@ -4,6 +4,7 @@
 //! Not part of a component: it is compiled for native targets only, and its functions panic as tests do.
 
 mod cases;
+mod form;
 
 pub use cases::{check_manifest, run_gate_cases};
 

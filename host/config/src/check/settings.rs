@@ -19,7 +19,6 @@ pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, re
     values::at_least_one(file, "concurrent_executions", settings.concurrent_executions.into(), report);
     values::at_least_one(file, "limits/open_plans_per_operator", settings.limits.open_plans_per_operator.into(), report);
     values::at_least_one(file, "limits/request_bytes", settings.limits.request_bytes, report);
-    values::at_least_one(file, "limits/guest_calls", settings.limits.guest_calls.into(), report);
     values::env_names(file, "launch/env", settings.launch.env.iter(), report);
     accepted(file, report);
     values::directories(file, "launch/toolchains", settings.launch.toolchains.iter(), report);
@@ -31,7 +30,12 @@ fn accepted(file: &Document<Settings>, report: &mut Report) {
     for other in listed.iter().filter(|protection| !Protection::LOST_TO_ROOT.contains(protection)) {
         let can: Vec<&str> = Protection::LOST_TO_ROOT.iter().map(|protection| protection.as_str()).collect();
         let at = values::item(file, "launch/accept_root", other.as_str());
-        file.wrong(report, &at, format!("root does not make `{other}` unenforceable: it cannot be gone without"), format!("can be listed: {}", can.join(", ")));
+        file.wrong(
+            report,
+            &at,
+            format!("root does not make `{other}` unenforceable: it cannot be gone without"),
+            format!("can be listed: {}", can.join(", ")),
+        );
     }
 }
 

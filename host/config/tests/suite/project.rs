@@ -199,8 +199,9 @@ fn toolchains_outside_the_system_are_granted_by_their_directory() {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let places = [".cargo/bin", "node/v20/bin", ".pyenv/shims", ".local/bin"].map(|place| text(&path(place))).join(":");
     let search = format!("{places}:relative:/usr/bin:/bin");
-    let commands = [["cargo", "test"], ["npm", "test"], ["python3", "-m"], ["uv", "run"], ["sh", "-c"], ["no-such-program", "x"], ["./own", "x"]]
-        .map(|argv| argv.map(str::to_owned).to_vec());
+    let commands =
+        [["cargo", "test"], ["npm", "test"], ["python3", "-m"], ["uv", "run"], ["sh", "-c"], ["no-such-program", "x"], ["./own", "x"]]
+            .map(|argv| argv.map(str::to_owned).to_vec());
     let found = toolchain(&commands, &search, None);
     // Never the whole of cargo's home, where tokens lie, nor of the directory that holds every program's data.
     let granted = [".cargo/bin", ".rustup", "node/v20", ".pyenv", ".local/bin"];

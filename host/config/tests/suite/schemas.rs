@@ -17,7 +17,13 @@ fn texts() -> Vec<Untrusted> {
 }
 
 fn command(end: LaunchEnd) -> CommandResult {
-    CommandResult { argv: vec!["cargo".to_owned(), "test".to_owned()], end, duration_ms: 12, stdout_tail: "ok".into(), stderr_tail: "".into() }
+    CommandResult {
+        argv: vec!["cargo".to_owned(), "test".to_owned()],
+        end,
+        duration_ms: 12,
+        stdout_tail: "ok".into(),
+        stderr_tail: "".into(),
+    }
 }
 
 fn outputs() -> Vec<(&'static str, Value)> {

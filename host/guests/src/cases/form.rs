@@ -251,7 +251,13 @@ impl CaseCommand {
                 ));
             }
         };
-        Ok(CommandResult { argv: self.argv.clone(), end, duration_ms: self.duration_ms, stdout_tail: Untrusted::new(""), stderr_tail: Untrusted::new("") })
+        Ok(CommandResult {
+            argv: self.argv.clone(),
+            end,
+            duration_ms: self.duration_ms,
+            stdout_tail: Untrusted::new(""),
+            stderr_tail: Untrusted::new(""),
+        })
     }
 }
 

@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use orc_domain::grant::LaunchEnd;
 use orc_domain::ports::{LaunchIo, Launcher};
+use orc_launch::{HelperLauncher, LauncherOptions};
 use rustix::process::{Pid, Signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Ground, eventually, example, helper, is_alive};
+use crate::support::{Ground, attempt, eventually, example, helper, is_alive};
 
 #[tokio::test]
 async fn daemons_die_with_the_launch_and_are_counted() {
@@ -76,9 +77,57 @@ async fn a_killed_supervisor_takes_the_program_along_and_proves_nothing() {
         }
     });
     let io = LaunchIo { progress: Some(progress), ..LaunchIo::default() };
-    let plan = ground.sh("echo $$ > main; exec sleep 999");
+    let plan = ground.sh("setsid sh -c 'setsid sh -c \"echo \\$\\$ > daemon; exec sleep 999\" & exit 0'; echo $$ > main; exec sleep 999");
     let report = ground.launcher.launch(&plan, io, &CancellationToken::new()).await.unwrap().report;
     assert_eq!((report.end, report.proved_dead), (LaunchEnd::Signaled { signal: 9 }, false));
     let main = ground.pid("main");
     eventually("the program is dead", || !is_alive(main));
+    // Not proved, and yet done: orphans of a lost supervisor fall to the host.
+    assert!(!is_alive(ground.pid("daemon")));
+}
+
+#[tokio::test]
+async fn a_supervisor_whose_limits_are_taken_away_still_kills_and_proves() {
+    let ground = Ground::new();
+    for (resource, limit) in [("nofile", "0"), ("nofile", "4"), ("as", "0"), ("data", "0"), ("stack", "0"), ("sigpending", "0")] {
+        let file = format!("{resource}-{limit}");
+        let plan = ground.plan(&[&attempt(), "besiege", resource, limit, &file]);
+        let report = ground.launch(&plan).await.unwrap_or_else(|error| panic!("{file}: it ran, and was called `{error}`")).report;
+        assert_eq!((report.end.clone(), report.stdout.head.as_str()), (LaunchEnd::Exited { code: 0 }, "done\n"), "{file}: {report:?}");
+        assert!(report.left_over >= 1 && report.proved_dead, "{file}: {report:?}");
+        assert!(!is_alive(ground.pid(&file)), "{file}: the daemon survived");
+    }
+}
+
+#[tokio::test]
+async fn a_supervisor_without_limits_still_obeys() {
+    let ground = Ground::new();
+    for resource in ["nofile", "data"] {
+        let mut plan = ground.plan(&[&attempt(), "hold", resource, "0", resource]);
+        plan.grant.limits.wall_s = Some(2);
+        let report = ground.run(&plan).await.report;
+        assert_eq!(report.end, LaunchEnd::TimedOut, "{report:?}");
+        assert!(!is_alive(ground.pid(resource)), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_helper_that_breaks_its_word_proves_nothing() {
+    let ground = Ground::new();
+    let options = LauncherOptions { helper: example("faithless"), ..LauncherOptions::default() };
+    let launcher = HelperLauncher::new(options).unwrap();
+    for (deed, ran) in [
+        ("was not started", false),
+        ("says nothing", true),
+        ("vanishes", true),
+        ("takes it back", true),
+        ("breaks off", true),
+        ("lies", true),
+    ] {
+        let plan = ground.plan(&["sh", deed]);
+        match launcher.launch(&plan, LaunchIo::default(), &CancellationToken::new()).await {
+            Ok(outcome) => assert!(ran && !outcome.report.proved_dead && !outcome.report.end.success(), "{deed}: {outcome:?}"),
+            Err(error) => assert!(!ran && error.to_string().contains("a change of mind"), "{deed}: {error}"),
+        }
+    }
 }

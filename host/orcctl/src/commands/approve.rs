@@ -26,6 +26,5 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
         return Ok(());
     };
     let request = Approve { request: vote.request, token: vote.token, role: arguments.vote.role };
-    let answer = context.host(Want::Write).await?.write(arguments.vote.key.idempotency_key, request).await?;
-    context.answer(&answer)
+    context.change(arguments.vote.key.idempotency_key, request).await
 }

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use orc_domain::api::{GetAudit, VerifyAudit};
 use orc_domain::{ErrorCode, OrcError};
 
-use crate::wiring::Want;
 use crate::context::Context;
+use crate::wiring::Want;
 
 /// Show the audit, or verify its chain
 #[derive(Debug, Args)]

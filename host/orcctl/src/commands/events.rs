@@ -7,9 +7,9 @@ use orc_domain::api::GetEvents;
 use orc_domain::{OrcError, WorkflowId};
 
 use crate::cli::Format;
-use crate::wiring::Want;
 use crate::context::Context;
 use crate::render::event_line;
+use crate::wiring::Want;
 
 const POLL: Duration = Duration::from_millis(500);
 

@@ -39,9 +39,7 @@ enum Command {
         guest: String,
     },
     /// Run a guest's own cases through the real host with the limits of production
-    #[command(
-        after_help = "Examples:\n  orcctl gate test ./my-gate.wasm --cases ./cases\n  orcctl gate test --stock phases/guests"
-    )]
+    #[command(after_help = "Examples:\n  orcctl gate test ./my-gate.wasm --cases ./cases\n  orcctl gate test --stock phases/guests")]
     Test {
         /// A pinned guest's name, or a component's file with its manifest beside it
         #[arg(value_name = "GUEST", requires = "cases", required_unless_present = "stock")]

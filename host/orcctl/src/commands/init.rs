@@ -9,8 +9,8 @@ use orc_domain::{ErrorCode, OperatorName, OrcError};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::host;
 use crate::failure::{io, usage};
+use crate::host;
 use crate::local;
 use crate::wiring::Paths;
 
@@ -109,6 +109,7 @@ pub(crate) fn components(directory: &Path) -> Result<Vec<PathBuf>, OrcError> {
 pub(crate) fn write_stock(root: &Path) -> Result<(), OrcError> {
     let operator: OperatorName = "operator".parse().map_err(|error| usage(format!("{error}")))?;
     let guests = stock(&local::stock_guests()?)?;
-    let options = InitOptions { team: Team::Solo, operator, installation: host::new_installation(), unix_user: "nobody".to_owned(), guests };
+    let options =
+        InitOptions { team: Team::Solo, operator, installation: host::new_installation(), unix_user: "nobody".to_owned(), guests };
     init(root, &options).map(|_| ()).map_err(|error| refused(root, &error))
 }

@@ -55,7 +55,8 @@ enum Command {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     if let Command::Test { filter, require_coverage, stock: true } = &arguments.command {
-        let root = tempfile::Builder::new().prefix("orc-stock-").tempdir().map_err(|error| io("cannot make a temporary directory", &error))?;
+        let root =
+            tempfile::Builder::new().prefix("orc-stock-").tempdir().map_err(|error| io("cannot make a temporary directory", &error))?;
         let stock = root.path().join("root");
         super::init::write_stock(&stock)?;
         return test(context, &local::rules_of(&stock)?.1, filter.as_deref(), *require_coverage);
@@ -81,13 +82,19 @@ fn test(context: &Context, policy: &Policy, filter: Option<&str>, require_covera
     context.answer(&report)?;
     let failed = |what: &str, hint: &str| Err(OrcError::new(ErrorCode::RulesTestsFailed, what).hint(hint));
     if report.cases.is_empty() {
-        return failed("no case was found", "cases are files under policies/tests; a filter is part of a name like `plan/appended-argument`");
+        return failed(
+            "no case was found",
+            "cases are files under policies/tests; a filter is part of a name like `plan/appended-argument`",
+        );
     }
     if !report.ok() {
         return failed("cases failed", "look at the differences above, then mend the rule or the case");
     }
     if require_coverage && report.uncovered().next().is_some() {
-        return failed("codes of the table have no case that shows them both ways", "write one case that gives the code and one that does not");
+        return failed(
+            "codes of the table have no case that shows them both ways",
+            "write one case that gives the code and one that does not",
+        );
     }
     Ok(())
 }

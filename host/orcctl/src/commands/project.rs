@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::failure::{io, usage};
 use crate::render::text::argv;
-use crate::wiring::{self, Paths};
 use crate::tryout::{self, Tried};
+use crate::wiring::{self, Paths};
 use crate::{local, render};
 
 /// Register projects and list them

@@ -30,6 +30,5 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     };
     let reason = arguments.reason.map(Into::into);
     let request = Reject { request: vote.request, token: vote.token, role: arguments.vote.role, reason };
-    let answer = context.host(Want::Write).await?.write(arguments.vote.key.idempotency_key, request).await?;
-    context.answer(&answer)
+    context.change(arguments.vote.key.idempotency_key, request).await
 }

@@ -1,14 +1,15 @@
 //! `orcctl run`
 
 use clap::Args;
-use orc_domain::api::{GetStatus, Run};
+use orc_domain::api::{GetStatus, Run, RunAccepted};
 use orc_domain::plan::PlanHash;
 use orc_domain::{ErrorCode, OrcError};
 
 use super::WorkflowArg;
 use crate::context::{Context, Host};
-use crate::wiring::Want;
 use crate::follow::{Watched, verdict, watch};
+use crate::render::text;
+use crate::wiring::Want;
 
 /// Run an approved plan and watch it
 ///
@@ -33,44 +34,51 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let host = context.host(Want::Drive).await?;
-    let done = follow(context, &host, arguments).await;
+    let detach = arguments.detach;
+    let (accepted, host) = start(context, arguments).await?;
+    let done = match detach {
+        true => context.answer(&accepted),
+        false => follow(context, &host, &accepted).await,
+    };
     host.close().await;
     done
 }
 
-async fn follow(context: &Context, host: &Host, arguments: Arguments) -> Result<(), OrcError> {
-    if arguments.detach && !host.client.host_outlives_caller() {
+async fn start(context: &Context, arguments: Arguments) -> Result<(RunAccepted, Host), OrcError> {
+    let reading = context.host(Want::Read).await?;
+    if arguments.detach && !reading.client.host_outlives_caller() {
         return Err(crate::failure::usage("without a host there is nobody to go on with a detached execution")
-            .hint("start `orcctl serve` first, or leave `--detach` out"));
+            .hint(format!("start `{} serve` first, or leave `--detach` out", context.view.program)));
     }
-    let status = host.read(GetStatus { workflow: arguments.workflow.into_id() }).await?;
+    let status = reading.read(GetStatus { workflow: arguments.workflow.into_id() }).await?;
     // What the person saw when typing is the newest revision; a re-plan in between is refused by the hash.
     let plan_hash = arguments.plan_hash.unwrap_or(status.plan_hash);
     let key = arguments.idempotency_key.unwrap_or_else(|| format!("cli-{}", plan_hash.short()));
     let request = Run { workflow: status.workflow.id.to_string(), plan_hash: Some(plan_hash), idempotency_key: key.clone() };
     // The execution's own key makes the intent idempotent, whatever the workflow: both keys say the same thing.
-    let accepted = host.write(Some(format!("run-{}-{key}", status.workflow.id)), request).await.map_err(|error| match error.code {
+    let written = context.write(Want::Drive, Some(format!("run-{}-{key}", status.workflow.id)), request).await;
+    written.map_err(|error| match error.code {
         ErrorCode::HostUnreachable => {
             error.hint(format!("repeat the command with `--idempotency-key {key}`: the same key, the same execution"))
         }
         _ => error,
-    })?;
-    if arguments.detach {
-        return context.answer(&accepted);
-    }
+    })
+}
+
+async fn follow(context: &Context, host: &Host, accepted: &RunAccepted) -> Result<(), OrcError> {
     if !accepted.created {
         context.printer.words(&format!("execution {} was started before under this key", accepted.execution.id));
     }
     if accepted.base_lag > 0 {
-        context.printer.words(&format!("the branch is {} commits ahead; the planned commit runs", accepted.base_lag));
+        context.printer.words(&format!("the branch is {} ahead; the planned commit runs", text::count(accepted.base_lag, "commit")));
     }
-    match watch(context, host, status.workflow.id.as_str(), &accepted.execution.id).await? {
+    let workflow = accepted.workflow.id.as_str();
+    match watch(context, host, workflow, &accepted.execution.id).await? {
         Watched::Settled(status) => {
             context.answer(status.as_ref())?;
             verdict(&status)
         }
-        Watched::Left => Err(left(context, host, status.workflow.id.as_str())),
+        Watched::Left => Err(left(context, host, workflow)),
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) async fn run(context: &Context, Arguments {}: Arguments) -> Result<()
         }
     };
     let failed = |error| failure::io("cannot listen for signals", &error);
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     let working = Working::start(&paths, &engine).await?;
     context.printer.words(&format!("serving {} on {}", paths.db.display(), working.socket.display()));
     tokio::select! {

@@ -16,7 +16,11 @@ impl Render for Explanation {
         let newest_plan = self.decisions.iter().rposition(|stored| stored.decision.entry == EntryPoint::Plan);
         let (told, passed): (Vec<_>, Vec<_>) = self.decisions.iter().enumerate().partition(|(place, stored)| {
             let decision = &stored.decision;
-            Some(*place) == newest_plan || self.decisions.len() == 1 || !decision.allowed() || !decision.warnings.is_empty() || !decision.grants.is_empty()
+            Some(*place) == newest_plan
+                || self.decisions.len() == 1
+                || !decision.allowed()
+                || !decision.warnings.is_empty()
+                || !decision.grants.is_empty()
         });
         for (_, stored) in told {
             page.decision(stored);
@@ -39,7 +43,8 @@ impl Page<'_> {
                 self.heading("let pass as well");
             }
             let entry = stored.decision.entry.to_string();
-            let about = stored.input.launch.as_ref().map(|launch| format!("  {} {}", launch.purpose, argv(&launch.argv))).unwrap_or_default();
+            let about =
+                stored.input.launch.as_ref().map(|launch| format!("  {} {}", launch.purpose, argv(&launch.argv))).unwrap_or_default();
             self.line(&format!("{}  {entry:<7}  rules {}  {}{about}", stored.id, stored.rules_revision, self.when(stored.at)));
         }
     }

@@ -1,7 +1,7 @@
 //! Answers of commands that need no host.
 
-use orc_domain::api::Problem;
 use orc_domain::Untrusted;
+use orc_domain::api::Problem;
 use orc_domain::decision::Decision;
 use orc_policy::TestReport;
 

@@ -1,6 +1,6 @@
 //! A page of text: headings, fields, tables, reasons, next steps. Fits its width; colour adds nothing that words do not say.
 
-use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets};
 use orc_domain::Timestamp;
 use orc_domain::api::{BlockReason, NextStep};
 use orc_domain::decision::Reason;
@@ -127,8 +127,16 @@ impl<'a> Page<'a> {
             table.force_no_tty();
         }
         table.set_header(head.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+        let ids: Vec<usize> =
+            (0..head.len()).filter(|column| rows.iter().all(|row| row.get(*column).is_some_and(|word| is_id(word)))).collect();
         for row in rows {
             table.add_row(row.iter().map(|word| cell(word)));
+        }
+        // What is copied stays whole, however narrow the terminal is.
+        for column in ids {
+            if let Some(column) = table.column_mut(column) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
         }
         let text = table.trim_fmt();
         self.out.push_str(&text);
@@ -192,6 +200,11 @@ impl<'a> Page<'a> {
     pub(crate) fn until(&self, at: Timestamp) -> String {
         when::until(at, &self.view.zone)
     }
+}
+
+/// Ids are two letters, an underscore and eight more.
+fn is_id(word: &str) -> bool {
+    word.len() == 11 && word.as_bytes()[2] == b'_' && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 fn cell(word: &str) -> Cell {

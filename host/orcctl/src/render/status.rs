@@ -46,7 +46,8 @@ impl Render for RunAccepted {
             page.line("the same key named this execution before: nothing was started anew");
         }
         if self.base_lag > 0 {
-            page.line(&format!("the branch is {} commits ahead of the planned one; the planned one runs", self.base_lag));
+            let lag = super::text::count(self.base_lag, "commit");
+            page.line(&format!("the branch is {lag} ahead of the planned one; the planned one runs"));
         }
         if !self.warnings.is_empty() {
             page.heading("warnings");

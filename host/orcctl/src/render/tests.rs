@@ -167,7 +167,7 @@ fn a_card_shows_exactly_what_will_run_and_no_token() {
     by       alice
     prepare  pnpm install
     will run pnpm build '--out dir'
-             sh -c 'ok�[2J�]0;owned��31m�evil�⏎⏎second'
+    then     sh -c 'ok�[2J�]0;owned��31m�evil�⏎⏎second'
     on       main� 0123456789012345678901234567890123456789
     hash     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     flags    touches_ci

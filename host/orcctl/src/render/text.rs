@@ -48,6 +48,11 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// So many of a thing: `1 commit`, `2 commits`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// Milliseconds as a person says them.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {

@@ -207,7 +207,7 @@ async fn a_repository_in_the_place_of_a_submodule_is_not_asked_for_its_status() 
     let trap = Trap::new();
     let lab = &trap.lab;
     let head = fs::read_to_string(lab.project().join(".git/refs/heads/main")).unwrap();
-    let tree = mktree(lab, &format!("160000 commit {}\tsub\n", head.trim()), false);
+    let tree = lab.mktree(&format!("160000 commit {}\tsub\n", head.trim()), false);
     let commit = git_in(&lab.project(), &["-c", "commit.gpgSign=false", "commit-tree", "-m", "x", &tree]);
     let made = lab.room.checkout(&project_name(), &lab.project(), &commit, "work", &execution("submodule")).await;
     let sub = made.as_ref().unwrap().path.join("sub");
@@ -263,20 +263,11 @@ async fn a_tree_with_names_that_would_leave_the_checkout_is_refused() {
     let blob = lab.git(&["hash-object", "-w", "README"]);
     for name in ["..", ".git", ".GIT"] {
         let line = format!("100644 blob {blob}\tx\n");
-        let inner = mktree(&lab, &line, true);
-        let outer = mktree(&lab, &format!("040000 tree {inner}\t{name}\n"), true);
+        let inner = lab.mktree(&line, true);
+        let outer = lab.mktree(&format!("040000 tree {inner}\t{name}\n"), true);
         let commit = lab.git(&["commit-tree", "-m", "x", &outer]);
         let made = lab.room.checkout(&project_name(), &lab.project(), &commit, "work", &execution("names")).await;
         assert!(made.is_err(), "{name}");
         assert!(!lab.state().join("worktrees/ex_names/x").exists(), "{name}");
     }
-}
-
-fn mktree(lab: &Lab, lines: &str, missing: bool) -> String {
-    use std::io::Write;
-    let mut command = plain_git(&lab.project());
-    command.arg("mktree").args(missing.then_some("--missing"));
-    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }

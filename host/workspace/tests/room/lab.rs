@@ -26,7 +26,12 @@ impl Lab {
 
     /// The same, unconfined: what runs leaves a trace.
     pub(crate) fn unconfined() -> Self {
-        Self::with(&[], |_| Arc::new(Unconfined), CollectionLimits::default())
+        Self::behind(Arc::new(Unconfined))
+    }
+
+    /// The same, behind a launcher of the test's own.
+    pub(crate) fn behind(launcher: Arc<dyn Launcher>) -> Self {
+        Self::with(&[], |_| launcher, CollectionLimits::default())
     }
 
     pub(crate) fn with_limits(limits: CollectionLimits) -> Self {
@@ -37,7 +42,7 @@ impl Lab {
         Self::with(init, confined, CollectionLimits::default())
     }
 
-    fn with(init: &[&str], launcher: fn(&Path) -> Arc<dyn Launcher>, limits: CollectionLimits) -> Self {
+    fn with(init: &[&str], launcher: impl FnOnce(&Path) -> Arc<dyn Launcher>, limits: CollectionLimits) -> Self {
         let dir = TempDir::new().unwrap();
         let state = dir.path().join("state.d");
         fs::create_dir(&state).unwrap();
@@ -89,6 +94,16 @@ impl Lab {
     /// Plain git in the project's own checkout, as a person would run it.
     pub(crate) fn git(&self, args: &[&str]) -> String {
         git_in(&self.project(), args)
+    }
+
+    /// Makes a tree of lines as `git ls-tree` prints them, in the project's repository; `missing` takes objects that are not there.
+    pub(crate) fn mktree(&self, lines: &str, missing: bool) -> String {
+        use std::io::Write;
+        let mut command = plain_git(&self.project());
+        command.arg("mktree").args(missing.then_some("--missing"));
+        let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
     }
 
     /// A checkout of the project's head, in an execution named after `name`.
@@ -148,7 +163,6 @@ fn confined(state: &Path) -> Arc<dyn Launcher> {
     let helper = helper.expect("build `orc-launch-helper` first: `cargo build -p orc-launch-helper`");
     let launcher = orc_launch::HelperLauncher::new(orc_launch::LauncherOptions {
         helper,
-        accept_root: [orc_domain::grant::Protection::Processes].into(),
         forbidden: vec![state.to_owned()],
         allowed_within: vec![state.join("git"), state.join("worktrees")],
     });

@@ -4,7 +4,8 @@
 //! a placeholder ([`placeholder`]), and the walk over a line ([`scan`]). **Never:** the secret in an answer, a log or an annotation.
 //!
 //! **Pitfalls:** fuel decides. The walk looks at each byte about twice and takes a closer look only at long words; keep it so, and see
-//! the test of the largest diff. What git calls binary has no lines: it is counted, and forbidden where the settings say so.
+//! the test of the largest diff. What git calls binary has no lines, and one NUL byte makes a file binary: such a file fails, or is named
+//! where the settings let it pass. It is never left unsaid.
 
 mod assignment;
 mod placeholder;
@@ -34,8 +35,10 @@ pub struct SecretScanSettings {
     allow_paths: Globs,
     /// Rules that are switched off.
     allow_rules: Vec<String>,
-    /// Whether files may be added or changed that cannot be looked at.
+    /// Whether files may be added or changed that cannot be looked at. Those that may are named.
     binary_files: Rule,
+    /// Binary files that may pass where they are forbidden: pictures, and what builds leave behind.
+    binary_paths: Globs,
 }
 
 impl Settings for SecretScanSettings {
@@ -60,34 +63,36 @@ impl Gate for SecretScan {
         let mut search = Search { settings, findings: Vec::new(), file: usize::MAX, allowed: false, lines: 0 };
         let files = diff::visit(&*diff, |line| search.look_at(line))?;
         if !search.is_full() {
-            all_shown(facts, &files)?;
+            diff::all_shown(&facts.changes, &files)?;
         }
-        let binary: Vec<&Change> = facts.changes.iter().filter(|change| change.binary && change.kind != ChangeKind::Deleted).collect();
         let lines = search.lines;
         let mut findings = search.findings;
-        if settings.binary_files == Rule::Forbid {
-            findings.extend(
-                binary.iter().take(NAMED).filter(|change| !settings.allow_paths.matches(&change.path)).map(|change| unseen(change)),
-            );
-        }
-        Ok(Report::new(findings).note("lines", lines).note("binary_files", binary.len()).into_verdict())
+        let unseen = facts.changes.iter().filter(|change| change.binary && change.kind != ChangeKind::Deleted);
+        let unseen: Vec<&Change> = unseen.filter(|change| !settings.allow_paths.matches(&change.path)).collect();
+        let (passed, forbidden): (Vec<&Change>, Vec<&Change>) = unseen.iter().partition(|change| settings.may_pass_unseen(change));
+        findings.extend(forbidden.into_iter().take(NAMED).map(refused));
+        let pass = findings.is_empty();
+        findings.extend(passed.into_iter().take(NAMED).map(let_pass));
+        let report = Report::new(findings).note("lines", lines).note("binary_files", unseen.len());
+        Ok(if pass { Verdict::Pass(report) } else { Verdict::Fail(report) })
     }
 }
 
-/// A text file that changed and is not in the diff was not looked at, so there is no answer.
-fn all_shown(facts: &Facts, files: &[diff::File]) -> Result<(), Declined> {
-    let mut shown: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    shown.sort_unstable();
-    let hidden = |change: &&Change| change.added > 0 && !change.binary && shown.binary_search(&change.path.as_str()).is_err();
-    match facts.changes.iter().find(hidden) {
-        Some(change) => Err(Declined::from(format!("`{}` was changed, but is not in the document `diff`", change.path))),
-        None => Ok(()),
+impl SecretScanSettings {
+    fn may_pass_unseen(&self, change: &Change) -> bool {
+        self.binary_files == Rule::Allow || self.binary_paths.matches(&change.path)
     }
 }
 
-fn unseen(change: &Change) -> Finding {
-    let message = format!("a binary file was {}: it cannot be looked at", change.kind);
-    Finding::new("binary-file", Severity::Medium, message).at(&change.path).fix("leave it out, or list it under `allow_paths`")
+fn refused(change: &Change) -> Finding {
+    let message = format!("a binary file was {}: it cannot be looked at for secrets", change.kind);
+    let fix = "save it as UTF-8 if it is text; else leave it out, have git ignore it, or list it under `binary_paths`";
+    Finding::new("binary-file", Severity::Medium, message).at(&change.path).fix(fix)
+}
+
+fn let_pass(change: &Change) -> Finding {
+    let message = format!("a binary file was {} and not looked at: the settings let it pass", change.kind);
+    Finding::new("binary-file", Severity::Low, message).at(&change.path)
 }
 
 struct Search<'a> {

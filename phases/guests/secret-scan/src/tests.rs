@@ -170,7 +170,8 @@ fn diff_of(lines: &[String]) -> String {
 
 fn verdict(settings: Value, diff: &str) -> Verdict {
     let settings = settings_of::<SecretScan, _>(settings).unwrap();
-    let facts = facts(vec![added("src/a.rs")]);
+    let shown = diff.lines().filter(|line| line.starts_with('+') && !line.starts_with("+++ ")).count();
+    let facts = facts(vec![Change { added: shown as u64, ..added("src/a.rs") }]);
     SecretScan::evaluate(&facts, &settings, &TestDocuments::diff(diff)).unwrap()
 }
 
@@ -220,4 +221,57 @@ fn a_changed_file_that_the_diff_does_not_show_is_no_pass() {
     let facts = facts(vec![added("src/a.rs"), added("src/hidden.rs")]);
     let declined = SecretScan::evaluate(&facts, &settings, &TestDocuments::diff(diff_of(&["x".to_owned()]))).unwrap_err();
     assert!(declined.to_string().contains("src/hidden.rs"), "{declined}");
+}
+
+/// The host's `--patch` of three changed files, cut at each byte: in a header, in a hunk, between hunks, in the last line.
+#[test]
+fn wherever_a_diff_was_cut_it_is_no_pass() {
+    let settings = settings_of::<SecretScan, _>(json!({})).unwrap();
+    let body = "index 1111111..2222222 100644\n--- a/NAME\n+++ b/NAME\n@@ -1 +1,2 @@\n one\n+two\n@@ -9,0 +11 @@\n+ten\n";
+    let file = |name: &str| format!("diff --git a/NAME b/NAME\n{body}").replace("NAME", name);
+    let whole = ["a.rs", "b.rs", "c.rs"].map(file).concat();
+    let facts = facts(["a.rs", "b.rs", "c.rs"].map(|name| Change { added: 2, ..modified(name) }).into());
+    let answer = |diff: &str| SecretScan::evaluate(&facts, &settings, &TestDocuments::diff(diff));
+    assert_eq!(answer(&whole).unwrap().word(), "pass");
+    for end in 0..whole.len() {
+        assert!(answer(&whole[..end]).is_err(), "cut to {end} bytes");
+    }
+}
+
+#[test]
+fn binary_files_are_never_left_unsaid() {
+    use Severity::{Low, Medium};
+    let binary = |name: &str, kind| Change { kind, added: 0, removed: 0, binary: true, ..added(name) };
+    let stock = json!({});
+    let table = [
+        ("a NUL in a text file", &stock, binary("src/app.env", ChangeKind::Added), Some(Medium)),
+        ("a text file that became binary", &stock, binary("src/app.env", ChangeKind::Modified), Some(Medium)),
+        ("without an extension", &stock, binary("bin/server", ChangeKind::Added), Some(Medium)),
+        ("like a picture, but none", &stock, binary("logo.png.txt", ChangeKind::Added), Some(Medium)),
+        ("a picture", &stock, binary("logo.png", ChangeKind::Modified), Some(Low)),
+        ("what Python leaves", &stock, binary("__pycache__/app.cpython-313.pyc", ChangeKind::Added), Some(Low)),
+        ("what Python leaves, deeper", &stock, binary("src/app/__pycache__/app.cpython-313.pyc", ChangeKind::Added), Some(Low)),
+        ("gone", &stock, binary("src/app.env", ChangeKind::Deleted), None),
+        ("no list", &json!({ "binary_paths": [] }), binary("logo.png", ChangeKind::Added), Some(Medium)),
+        ("a list of one's own", &json!({ "binary_paths": ["bin/*"] }), binary("bin/server", ChangeKind::Added), Some(Low)),
+        ("allowed", &json!({ "binary_files": "allow" }), binary("src/app.env", ChangeKind::Added), Some(Low)),
+        ("silenced", &json!({ "allow_paths": ["src/**"] }), binary("src/app.env", ChangeKind::Added), None),
+    ];
+    for (name, settings, change, expected) in table {
+        let settings = settings_of::<SecretScan, _>(settings.clone()).unwrap();
+        let verdict = SecretScan::evaluate(&facts(vec![change]), &settings, &TestDocuments::diff("")).unwrap();
+        let (Verdict::Pass(report) | Verdict::Fail(report)) = &verdict else { panic!("{name}: {verdict:?}") };
+        assert_eq!(report.findings.first().map(|finding| finding.severity), expected, "{name}");
+        assert_eq!(verdict.word(), if expected == Some(Medium) { "fail" } else { "pass" }, "{name}");
+    }
+}
+
+#[test]
+fn a_flood_of_binary_files_keeps_the_answer_small() {
+    let settings = settings_of::<SecretScan, _>(json!({})).unwrap();
+    let names = (0..5_000).flat_map(|number| [format!("{number}.png"), format!("{number}.bin")]);
+    let changes = names.map(|name| Change { added: 0, binary: true, ..added(&name) }).collect();
+    let Verdict::Fail(report) = SecretScan::evaluate(&facts(changes), &settings, &TestDocuments::diff("")).unwrap() else { panic!() };
+    assert_eq!(report.findings.len(), 2 * NAMED);
+    assert!(report.annotations.iter().any(|note| note.name == "binary_files" && note.value == "10000"));
 }

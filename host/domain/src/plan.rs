@@ -197,7 +197,7 @@ impl PlanDocument {
         canonical_json(self)
     }
 
-    /// The guest binding of a phase at an index of its contract's bindings.
+    /// A phase by its name.
     pub fn phase(&self, name: &PhaseName) -> Option<&PlannedPhase> {
         self.phases.iter().find(|phase| phase.phase == *name)
     }
@@ -215,7 +215,7 @@ pub struct PlanDifference {
     pub now: Option<serde_json::Value>,
 }
 
-/// The differences between two JSON values, deepest places first named, in the order of the documents.
+/// The differences between two JSON values, each named at the deepest place that differs, keys in their order.
 pub fn differences(planned: &serde_json::Value, now: &serde_json::Value) -> Vec<PlanDifference> {
     let mut found = Vec::new();
     collect(&mut found, String::new(), Some(planned), Some(now));

@@ -1,6 +1,7 @@
 //! The reading intents.
 
 use orc_domain::api::*;
+use orc_domain::audit::EventKind;
 use orc_domain::operators::{Actor, Trust};
 use orc_domain::plan::differences;
 use orc_domain::states::{ExecutionState, Machine as _, WorkflowState};
@@ -200,7 +201,20 @@ fn reasons(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcErro
 
 fn explain_workflow(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId) -> Result<Explanation, OrcError> {
     let status = views::status(tx, rules, id)?;
-    Ok(Explanation { decisions: tx.decisions_of(id)?, reasons: reasons(tx, id)?, workflow: Some(status.workflow), next: status.next })
+    let reasons = match status.workflow.state {
+        WorkflowState::Stale => why_stale(tx, id)?,
+        _ => reasons(tx, id)?,
+    };
+    Ok(Explanation { decisions: tx.decisions_of(id)?, reasons, workflow: Some(status.workflow), next: status.next })
+}
+
+/// What moved under the plan, as the event says that made it stale.
+fn why_stale(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcError> {
+    let events = tx.newest_events(Some(id), MOST_EVENTS)?.events;
+    let went = events.iter().rev().find(|event| event.kind == EventKind::WorkflowChanged && event.body["to"] == WorkflowState::Stale.as_str());
+    let text = |field: &str| went.and_then(|event| event.body[field].as_str()).unwrap_or_default().to_owned();
+    let fix = Some(Untrusted::new(format!("`orcctl replan {id}` plans it again and shows what differs")));
+    Ok(vec![BlockReason { code: text("code"), message: Untrusted::new(text("message")), fix }])
 }
 
 fn revisions(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<RevisionView>, OrcError> {

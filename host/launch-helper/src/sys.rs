@@ -180,3 +180,25 @@ pub(crate) fn landlock_abi() -> i64 {
 fn check(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_hands_out_each_part_once_aligned_and_then_nothing() {
+        let memory = Memory { reserve: UnsafeCell::new([0; RESERVE_BYTES]), used: AtomicUsize::new(0) };
+        let start = memory.reserve.get().addr();
+        let mut free_from = start;
+        for (size, align) in [(1, 1), (24, 8), (3, 1), (100, 64), (0, 16), (4096, 4096)] {
+            let block = memory.spare(Layout::from_size_align(size, align).unwrap()).addr();
+            assert!(block >= free_from && block % align == 0, "{size} at {align}");
+            free_from = block + size;
+        }
+        for size in [RESERVE_BYTES, isize::MAX.cast_unsigned()] {
+            assert!(memory.spare(Layout::from_size_align(size, 1).unwrap()).is_null());
+        }
+        let rest = std::iter::repeat_with(|| memory.spare(Layout::from_size_align(1024, 1).unwrap())).take_while(|block| !block.is_null());
+        assert!(rest.map(|block| block.addr() + 1024).max().unwrap() <= start + RESERVE_BYTES);
+    }
+}

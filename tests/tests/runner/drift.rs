@@ -427,7 +427,7 @@ async fn a_changed_project_entry_makes_the_plan_stale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_launch_settings_make_the_plan_stale() {
-    let mut changes = vec![
+    let changes = vec![
         replaced(
             "an inherited variable",
             "config/orc.yaml",
@@ -441,16 +441,19 @@ async fn changed_launch_settings_make_the_plan_stale() {
         ),
         replaced("a toolchain", "config/orc.yaml", "toolchains: []", "toolchains: [/opt]", &["/launch_grants/command/dirs"]),
     ];
+    let world = rich().await;
+    each_makes_stale(&world, changes).await;
     if rustix::process::geteuid().is_root() {
-        changes.push(replaced(
-            "no protection to go without any more",
-            "config/orc.yaml",
-            "accept_root: [processes]",
-            "accept_root: []",
-            &["/launch_grants/command/must"],
-        ));
+        let id = approved(&world).await;
+        world.edit("config/orc.yaml", "accept_root: [processes]", "accept_root: []");
+        world.activate().await;
+        let error = world.run(&id, "k1").await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::PlanStale, "{error:#?}");
+        assert!(error.message.contains("/launch_grants/command/must"), "{}", error.message);
+        // What is demanded now cannot be had here, so there is no plan of it either.
+        let again = world.ask("alice", Replan { workflow: id.to_string() }).await.unwrap_err();
+        assert_eq!(again.code, ErrorCode::Unenforceable, "{again:#?}");
     }
-    each_makes_stale(&rich().await, changes).await;
 }
 
 /// What a plan names and no longer exists: there is no pointer to it, so the message says what is gone.

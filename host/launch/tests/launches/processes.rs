@@ -78,8 +78,16 @@ async fn a_killed_supervisor_takes_the_program_along_and_proves_nothing() {
     });
     let io = LaunchIo { progress: Some(progress), ..LaunchIo::default() };
     let plan = ground.sh("setsid sh -c 'setsid sh -c \"echo \\$\\$ > daemon; exec sleep 999\" & exit 0'; echo $$ > main; exec sleep 999");
-    let report = ground.launcher.launch(&plan, io, &CancellationToken::new()).await.unwrap().report;
+    // Neither another launch nor a process that the host has for itself is taken for what was left.
+    let mut bystander = Command::new("setsid").args(["sleep", "999"]).spawn().unwrap();
+    let (neighbour, cancel) = (ground.sh("setsid sleep 999 & sleep 1; exit 7"), CancellationToken::new());
+    let (lost, other) = tokio::join!(ground.launcher.launch(&plan, io, &cancel), ground.run(&neighbour));
+    let report = lost.unwrap().report;
     assert_eq!((report.end, report.proved_dead), (LaunchEnd::Signaled { signal: 9 }, false));
+    assert_eq!((other.report.end, other.report.left_over), (LaunchEnd::Exited { code: 7 }, 1));
+    assert!(is_alive(bystander.id()));
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
     let main = ground.pid("main");
     eventually("the program is dead", || !is_alive(main));
     // Not proved, and yet done: orphans of a lost supervisor fall to the host.

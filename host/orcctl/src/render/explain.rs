@@ -27,7 +27,7 @@ impl Render for Explanation {
         }
         page.passed(passed.into_iter().map(|(_, stored)| stored));
         if !self.reasons.is_empty() {
-            page.heading("why the execution did not complete");
+            page.heading("why it does not go on");
             page.blocks(&self.reasons);
         }
         page.next_from("explain", &self.next);

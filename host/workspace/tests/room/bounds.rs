@@ -149,7 +149,7 @@ async fn what_would_keep_git_waiting_is_named_at_once() {
             assert!(matches!(checkout, Err(WorkspaceError::Repository { .. })), "{named}: {checkout:?}");
             error
         };
-        let error = tokio::time::timeout(Duration::from_secs(5), resolve).await.expect(named);
+        let error = tokio::time::timeout(Duration::from_secs(15), resolve).await.expect(named);
         let expected = git.canonicalize().unwrap().join(named);
         assert!(matches!(&error, WorkspaceError::Repository { why, .. } if why.contains(expected.to_str().unwrap())), "{named}: {error}");
     }
@@ -178,7 +178,10 @@ async fn links_that_git_passes_over_are_passed_over() {
 
 /// Runs everything and remembers what for and how long it might have taken.
 #[derive(Clone, Default)]
-struct Noting(Arc<Mutex<Vec<(String, Option<u64>)>>>);
+struct Noting(Arc<Mutex<Vec<Note>>>);
+
+/// Purpose and wall time.
+type Note = (String, Option<u64>);
 
 #[async_trait]
 impl Launcher for Noting {

@@ -71,6 +71,8 @@ fn executing(workflow: &WorkflowSummary, execution: Option<&ExecutionView>) -> V
 pub(crate) fn after_rules(status: &RulesStatus) -> Vec<NextStep> {
     match &status.candidate {
         None => Vec::new(),
+        // What was rolled back passes every check: it waits for an edit.
+        Some(candidate) if candidate.problems.iter().any(|problem| problem.message.starts_with(crate::rules::ROLLED_BACK)) => Vec::new(),
         Some(candidate) if !candidate.problems.is_empty() => {
             vec![
                 step("orcctl config check".to_owned(), "see every problem with its place"),

@@ -211,7 +211,8 @@ fn explain_workflow(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId) -> Re
 /// What moved under the plan, as the event says that made it stale.
 fn why_stale(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcError> {
     let events = tx.newest_events(Some(id), MOST_EVENTS)?.events;
-    let went = events.iter().rev().find(|event| event.kind == EventKind::WorkflowChanged && event.body["to"] == WorkflowState::Stale.as_str());
+    let went =
+        events.iter().rev().find(|event| event.kind == EventKind::WorkflowChanged && event.body["to"] == WorkflowState::Stale.as_str());
     let text = |field: &str| went.and_then(|event| event.body[field].as_str()).unwrap_or_default().to_owned();
     let fix = Some(Untrusted::new(format!("`orcctl replan {id}` plans it again and shows what differs")));
     Ok(vec![BlockReason { code: text("code"), message: Untrusted::new(text("message")), fix }])

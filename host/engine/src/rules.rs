@@ -22,7 +22,7 @@ use crate::once::Once;
 /// Revisions that `rules` shows.
 const HISTORY: u32 = 10;
 /// How the problem of rolled-back content begins.
-const ROLLED_BACK: &str = "this content was rolled back";
+pub(crate) const ROLLED_BACK: &str = "this content was rolled back";
 /// Agreements to rollbacks that are looked at, newest first: only admins can add one.
 const AGREEMENTS: u32 = 1000;
 

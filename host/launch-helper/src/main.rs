@@ -5,7 +5,8 @@
 //! becomes the program. Each step is fatal on error: nothing is executed under less than the plan demands.
 //!
 //! Here belong: the order of restriction (`child`), what each protection is (`confine`), the watch (`supervise`), the proof of death
-//! (`children`), trying all of it (`probe`), and the system calls that need `unsafe` (`sys`). Never: decisions about what a grant may hold (the host's `launch`), async.
+//! (`children`), trying all of it (`probe`), and what needs `unsafe` (`sys`). Never: decisions about what a grant may hold (the host's
+//! `launch`), async.
 //!
 //! Pitfalls: A must stay single-threaded, because C allocates after the fork and because `PR_SET_PDEATHSIG` follows the thread. A reaps
 //! a process id only after its last signal to it, so no signal can reach a stranger. Nothing may be printed: 1 and 2 are the program's.
@@ -15,7 +16,7 @@ mod children;
 mod confine;
 mod probe;
 mod supervise;
-#[allow(unsafe_code, reason = "system calls that neither std nor rustix offer safely; each states why it is sound")]
+#[allow(unsafe_code, reason = "the allocator, and system calls that neither std nor rustix offer safely; each states why it is sound")]
 mod sys;
 
 use std::fs::File;

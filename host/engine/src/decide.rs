@@ -33,7 +33,8 @@ impl Answer {
     /// The denial as an error; `None` where it allows.
     pub(crate) fn denial(&self) -> Option<OrcError> {
         let first = self.decision.denials.first()?;
-        let code = if self.input.freezes.is_empty() { ErrorCode::PolicyDenied } else { ErrorCode::FreezeOn };
+        let frozen = self.decision.denials.iter().any(|denial| denial.code.as_str() == ErrorCode::FreezeOn.as_str());
+        let code = if frozen { ErrorCode::FreezeOn } else { ErrorCode::PolicyDenied };
         let error = OrcError::new(code, first.message.clone()).reasons(self.decision.denials.clone());
         Some(error.hint(format!("`orcctl explain {}` shows the whole decision", self.id)))
     }

@@ -10,7 +10,7 @@ use orc_domain::decision::{EntryPoint, Requirement};
 use orc_domain::grant::LaunchGrant;
 use orc_domain::operators::Actor;
 use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, differences};
-use orc_domain::states::{ApprovalRequestEvent, ApprovalRequestState, WorkflowEvent};
+use orc_domain::states::{ApprovalRequestEvent, ApprovalRequestState, WorkflowEvent, WorkflowState};
 use orc_domain::*;
 use orc_store::{ApprovalRequestRow, NewWorkflow, Timer, WriteTx};
 use serde_json::json;
@@ -21,6 +21,7 @@ use crate::decide::Answer;
 use crate::document::{Decided, Resolved, Subject, command_grant, document, resolve};
 use crate::engine::{Engine, internal, to_json};
 use crate::facts::{About, Counts, counts, input};
+use crate::next;
 use crate::once::Once;
 use crate::rules::ActiveRules;
 use crate::views;
@@ -140,11 +141,26 @@ impl Engine {
             let resolved = resolve(&rules, &draft.subject)?;
             let asked = self.ask(&rules, &draft, &resolved).await?;
             let ready = self.ready(&rules, &draft, &resolved, asked, actor.clone())?;
-            if let Some(planned) = self.record_plan(&rules, &once, &draft, ready).await? {
+            if let Some(mut planned) = self.record_plan(&rules, &once, &draft, ready).await? {
+                if planned.workflow.state == WorkflowState::Approved {
+                    self.start_unasked(&mut planned).await;
+                }
                 return Ok(planned);
             }
         }
         Err(OrcError::new(ErrorCode::DatabaseBusy, "quotas or rules kept changing while the plan was made").hint("try again"))
+    }
+
+    /// A plan that nobody has to approve may start by itself, as one may after its last vote. The plan stands whatever comes of it.
+    async fn start_unasked(&self, planned: &mut Planned) {
+        match self.autorun(&planned.workflow.id).await {
+            Ok(Some(accepted)) => {
+                planned.workflow = accepted.workflow;
+                planned.next = next::for_workflow(&planned.workflow, &planned.approval_requests, Some(&accepted.execution));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(workflow = %planned.workflow.id, %error, "a plan was not run by itself"),
+        }
     }
 
     /// Asks policy; a denial is stored and becomes the error.

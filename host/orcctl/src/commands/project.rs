@@ -84,11 +84,11 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
     match arguments.command {
         Command::List => context.answer(&Projects { projects: checked.registry.projects }),
-        Command::Add(add) => register(context, &paths, snapshot, &checked, *add).await,
+        Command::Add(add) => register(context, &paths, &checked, *add).await,
     }
 }
 
-async fn register(context: &Context, paths: &Paths, snapshot: RootSnapshot, checked: &Checked, add: Add) -> Result<(), OrcError> {
+async fn register(context: &Context, paths: &Paths, checked: &Checked, add: Add) -> Result<(), OrcError> {
     let path = add.path.canonicalize().map_err(|error| io(&format!("cannot find `{}`", add.path.display()), &error))?;
     let name = project_name(&add, &path)?;
     let (entry, notes) = look_at(context, checked, &add, &path)?;
@@ -103,6 +103,8 @@ async fn register(context: &Context, paths: &Paths, snapshot: RootSnapshot, chec
         true => Vec::new(),
         false => tryout::run(paths, &checked.settings, &name, &entry, &context.printer).await?,
     };
+    // Trying took a while: what was saved under the root meanwhile stays.
+    let snapshot = local::snapshot(&paths.root)?;
     let allowed: Vec<Argv> = entry.verify.clone();
     write_entry(&paths.root, snapshot, &name, &block, &allowed)?;
     let next = next_steps(&name, &entry);

@@ -479,11 +479,21 @@ fn names(differences: &[PlanDifference]) -> String {
 }
 
 fn describe(difference: &PlanDifference) -> String {
-    let show = |value: &Option<serde_json::Value>| match value {
+    use serde_json::Value;
+    let show = |value: Option<&Value>| match value {
         Some(value) => Untrusted::new(value.to_string()).for_line(60),
         None => "nothing".to_owned(),
     };
-    format!("{} was {}, is {}", Untrusted::new(difference.pointer.as_str()).for_line(100), show(&difference.planned), show(&difference.now))
+    let at = Untrusted::new(difference.pointer.as_str()).for_line(100);
+    match (&difference.planned, &difference.now) {
+        // Two long lists look alike at their beginnings: the first item that differs tells them apart.
+        (Some(Value::Array(planned)), Some(Value::Array(now))) => {
+            let first = planned.iter().zip(now).take_while(|(planned, now)| planned == now).count();
+            let (was, is) = (show(planned.get(first)), show(now.get(first)));
+            format!("{at} was {} items, is {}: item {first} was {was}, is {is}", planned.len(), now.len())
+        }
+        (planned, now) => format!("{at} was {}, is {}", show(planned.as_ref()), show(now.as_ref())),
+    }
 }
 
 fn short(commit: &str) -> &str {

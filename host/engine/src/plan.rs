@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orc_domain::api::{Plan, Planned, Replan};
 use orc_domain::audit::{EventKind, NewEvent, Subject as AuditSubject};
 use orc_domain::contract::PhaseKind;
-use orc_domain::decision::{EntryPoint, Requirement};
+use orc_domain::decision::{EntryPoint, Reason, Requirement};
 use orc_domain::grant::LaunchGrant;
 use orc_domain::operators::Actor;
 use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, differences};
@@ -225,12 +225,19 @@ impl Engine {
 }
 
 fn planned(tx: &WriteTx<'_>, rules: &ActiveRules, ready: &Ready, differences: Vec<PlanDifference>) -> Result<Planned, OrcError> {
+    let mut warnings = ready.answer.decision.warnings.clone();
+    if tx.rules_candidate()?.is_some()
+        && let Ok(code) = "rules-candidate".parse()
+    {
+        let message = format!("the root has changes that are not in force: this plan is of rules revision {}", ready.rules_revision);
+        warnings.push(Reason { code, message, at: None, remedy: Some("`orcctl rules` says why".to_owned()) });
+    }
     let status = views::status(tx, rules, &ready.document.workflow)?;
     Ok(Planned {
         risk: ready.document.risk.clone(),
         workflow: status.workflow,
         approval_requests: status.approval_requests,
-        warnings: ready.answer.decision.warnings.clone(),
+        warnings,
         decision: ready.answer.id.clone(),
         differences,
         next: status.next,

@@ -65,7 +65,7 @@ pub(crate) async fn run(context: &Context, keep: bool) -> Result<(), OrcError> {
     let dir =
         tempfile::Builder::new().prefix("orc-demo-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
     let place = dir.path().canonicalize().map_err(|error| failure::io("cannot resolve the temporary directory", &error))?;
-    let paths = Paths { db: place.join("state/orc.db"), root: place.join("root"), keys: place.join("keys") };
+    let paths = Paths::of(place.join("state/orc.db"), place.join("root"), place.join("keys"));
     let project = place.join("adder");
     say(context, &format!("ORC {}: a command governed from intent to proof, in {}", env!("CARGO_PKG_VERSION"), place.display()))?;
     make_project(&paths, &project).await?;
@@ -389,7 +389,7 @@ impl Demo<'_> {
             let (db, root) = (self.paths.db.display(), self.paths.root.display());
             let _ = writeln!(
                 out,
-                "Kept: the project in {}; look around with\n  {bin} --db {db} --root {root} overview",
+                "Kept: the project in {}; look around with\n  {bin} --db {db} --root {root} --user alice overview",
                 self.project.display()
             );
         }

@@ -29,6 +29,8 @@ pub(crate) struct Paths {
     pub(crate) root: PathBuf,
     /// The keys; never beside the database.
     pub(crate) keys: PathBuf,
+    /// Whether the database was named and the root was not: then the user's own root need not be the database's.
+    guessed_root: bool,
 }
 
 impl Paths {
@@ -44,7 +46,25 @@ impl Paths {
             (None, Some(root)) => PathBuf::from(root),
             (None, None) => config.clone()?.join("orc"),
         };
-        Ok(Self { db: absolute(&db)?, root: absolute(&root)?, keys: config?.join("orc/keys") })
+        let guessed_root = globals.db.is_some() && globals.root.is_none() && variable("ORC_ROOT").is_none();
+        Ok(Self { db: absolute(&db)?, root: absolute(&root)?, keys: config?.join("orc/keys"), guessed_root })
+    }
+
+    /// The paths of a made-up installation.
+    pub(crate) const fn of(db: PathBuf, root: PathBuf, keys: PathBuf) -> Self {
+        Self { db, root, keys, guessed_root: false }
+    }
+
+    /// The root, for commands that read or write it: with a database of somebody else it is not guessed.
+    pub(crate) fn own_root(&self) -> Result<&Path, OrcError> {
+        if self.guessed_root {
+            return Err(OrcError::new(
+                ErrorCode::InvalidRequest,
+                format!("`--db {}` does not say which root belongs to it", self.db.display()),
+            )
+            .hint("name it with `--root DIR`, or run this as the user that owns the database"));
+        }
+        Ok(&self.root)
     }
 
     /// The state directory beside the database.
@@ -169,8 +189,17 @@ pub(crate) enum Want {
 /// The way to the engine: the host that listens, else an engine in this process, owning the database for as long as the command takes.
 pub(crate) async fn connect(globals: &Globals, want: Want) -> Result<(Box<dyn Client>, Option<Working>), OrcError> {
     let paths = Paths::resolve(globals)?;
+    let host = listening(&paths).await?;
+    if host.is_none() && paths.owner() != rustix::process::geteuid().as_raw() {
+        let owner = orc_server::unix_user(paths.owner()).unwrap_or_else(|| format!("uid {}", paths.owner()));
+        return Err(OrcError::new(
+            ErrorCode::HostUnreachable,
+            format!("the database `{}` is {owner}'s, and no host serves it", paths.db.display()),
+        )
+        .hint(format!("ask an admin to start `orcctl serve` as {owner}")));
+    }
     if want == Want::Read {
-        return match listening(&paths).await? {
+        return match host {
             Some(socket) => Ok((Box::new(socket), None)),
             None => Ok((in_process(host::reader(&paths).await?), None)),
         };

@@ -38,7 +38,7 @@ pub(crate) fn gates() -> Vec<StockGuest> {
 pub(crate) fn gate(name: &str, capabilities: &str) -> StockGuest {
     let manifest = format!(
         "name = \"{name}\"\nversion = \"1.0.0\"\nkind = \"gate\"\nsummary = \"A gate.\"\nworld = \"orc:guest/gate@1.0.0\"\n\
-         capabilities = {capabilities}\n\n[settings]\nlimit = 3\nwords = [\"a\"]\n"
+         capabilities = {capabilities}\n\n[settings]\nbinary_files = \"forbid\"\nlimit = 3\nwords = [\"a\"]\n"
     );
     StockGuest { manifest: manifest.into_bytes(), component: format!("component of {name}").into_bytes() }
 }

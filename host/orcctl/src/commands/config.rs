@@ -34,7 +34,7 @@ pub(crate) struct RootCheck {
 }
 
 pub(crate) async fn run(context: &Context, Arguments { command: Command::Check }: Arguments) -> Result<(), OrcError> {
-    let root = Paths::resolve(&context.globals)?.root;
+    let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     let snapshot = local::snapshot(&root)?;
     let mut check = RootCheck { root: root.display().to_string(), digest: None, problems: Vec::new(), warnings: Vec::new() };
     match local::checked(&snapshot) {

@@ -100,7 +100,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     if let Command::Test { stock: Some(sources), .. } = &arguments.command {
         return test_stock(context, sources).await;
     }
-    let root = Paths::resolve(&context.globals)?.root;
+    let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     match arguments.command {
         Command::List => context.answer(&list(&checked(&root)?)),
         Command::Inspect { guest } => {

@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
         super::init::write_stock(&stock)?;
         return test(context, &local::rules_of(&stock)?.1, filter.as_deref(), *require_coverage);
     }
-    let root = Paths::resolve(&context.globals)?.root;
+    let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     let (checked, policy) = local::rules_of(&root)?;
     match arguments.command {
         Command::Check => {

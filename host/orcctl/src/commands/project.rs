@@ -80,7 +80,7 @@ pub(crate) struct Added {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     let paths = Paths::resolve(&context.globals)?;
-    let snapshot = local::snapshot(&paths.root)?;
+    let snapshot = local::snapshot(paths.own_root()?)?;
     let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
     match arguments.command {
         Command::List => context.answer(&Projects { projects: checked.registry.projects }),
@@ -122,6 +122,9 @@ fn project_name(add: &Add, path: &Path) -> Result<ProjectName, OrcError> {
 /// The proposed entry, and what the person should know.
 fn look_at(context: &Context, checked: &Checked, add: &Add, path: &Path) -> Result<(ProjectEntry, Vec<String>), OrcError> {
     let root = path.to_str().ok_or_else(|| usage("the repository's path is no UTF-8 text"))?.to_owned();
+    if let Some(outer) = path.ancestors().skip(1).find(|outer| !path.join(".git").exists() && outer.join(".git").exists()) {
+        return Err(usage(format!("`{root}` lies inside the git checkout `{}`", outer.display())).hint("register the checkout itself"));
+    }
     if !path.join(".git").exists() {
         return Err(
             usage(format!("`{root}` is no git checkout")).hint("only committed work can be planned: run `git init` and commit first")

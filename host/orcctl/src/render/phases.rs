@@ -102,7 +102,7 @@ impl Page<'_> {
 }
 
 fn guests_in_short(guests: &[GuestResultView]) -> String {
-    let words: Vec<String> = guests.iter().map(|guest| format!("{} {}", guest.guest, safe(&guest.outcome))).collect();
+    let words: Vec<String> = guests.iter().map(answer).collect();
     words.join(", ")
 }
 
@@ -134,4 +134,10 @@ fn finding_words(finding: &Finding) -> String {
     let fix = finding.fix.as_ref().map(|fix| format!("; to mend it: {}", fix.for_line(200)));
     let (rule, message) = (finding.rule.for_line(60), finding.message.for_line(300));
     format!("{} {rule}: {message}{}{}", finding.severity, place.unwrap_or_default(), fix.unwrap_or_default())
+}
+
+/// A guest with its answer; one that only advises says so where it is no pass.
+fn answer(guest: &GuestResultView) -> String {
+    let advice = guest.mode == BindingMode::Advisory && matches!(guest.outcome.as_str(), "fail" | "ask" | "fault");
+    format!("{} {}{}", guest.guest, safe(&guest.outcome), if advice { " (advisory)" } else { "" })
 }

@@ -42,4 +42,4 @@ pub use document::{Inherited, Machine, command_grant, placed};
 pub use engine::{Engine, EngineParts};
 pub use identity::{Peer, identify};
 pub use keys::{KeyError, Keys};
-pub use rules::compile;
+pub use rules::{compile, problems};

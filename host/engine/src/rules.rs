@@ -9,6 +9,7 @@ use orc_domain::api::{Problem, RulesActivate, RulesCandidateView, RulesRevisionV
 use orc_domain::audit::{EventKind, NewEvent, Subject};
 use orc_domain::decision::Place;
 use orc_domain::operators::{Actor, Trust};
+use orc_domain::ports::Guests;
 use orc_domain::{Digest, ErrorCode, OperatorName, OrcError};
 use orc_policy::{Policy, Words};
 use orc_store::{ReadTx, RulesCandidateRow, RulesRevisionRow, WriteTx};
@@ -65,6 +66,36 @@ fn failing_cases(policy: &Policy) -> Vec<Problem> {
         help: Some("`orcctl policy test` shows the whole decision".to_owned()),
     };
     failing.map(problem).collect()
+}
+
+/// Every guest that a contract binds must load with its settings.
+async fn unloadable(guests: &dyn Guests, checked: &Checked) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (phase, contract) in &checked.contracts.phases {
+        for (position, binding) in checked.phase_guests(contract) {
+            let pin = checked.guests.get(&binding.guest).map(|guest| guest.pin.path.clone()).unwrap_or_default();
+            let bytes = checked.file(&pin).unwrap_or_default();
+            if let Err(fault) = guests.load(&binding, Arc::from(bytes)).await {
+                let at = Place { file: pin, line: 0, column: 0 };
+                let message = format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
+                problems.push(Problem { at, message, help: Some("`orcctl gate inspect` shows what it is".to_owned()) });
+            }
+        }
+    }
+    problems
+}
+
+/// Everything for which this content would not come into force: what is wrong in its files, in its rules, with its cases, with its guests.
+pub async fn problems(snapshot: &RootSnapshot, guests: &dyn Guests) -> Vec<Problem> {
+    let content = snapshot.clone();
+    match tokio::task::spawn_blocking(move || prepare(&content)).await {
+        Ok(Ok((checked, _))) => unloadable(guests, &checked).await,
+        Ok(Err(problems)) => problems,
+        Err(error) => {
+            let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
+            vec![Problem { at, message: format!("it could not be looked at: {error}"), help: None }]
+        }
+    }
 }
 
 /// The rules of a checked root, compiled with the names that the rest of the root defines.
@@ -143,7 +174,7 @@ impl Engine {
         let files = snapshot.files.clone();
         let prepared = blocking(move || Ok(prepare(&snapshot))).await?;
         let ready = match prepared {
-            Ok((checked, _)) => match self.load_guests(&checked).await {
+            Ok((checked, _)) => match unloadable(self.guests.as_ref(), &checked).await {
                 problems if problems.is_empty() => Ok(checked),
                 problems => Err(problems),
             },
@@ -208,24 +239,6 @@ impl Engine {
 
     fn remember(&self, candidate: Candidate) {
         *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(candidate));
-    }
-
-    /// Every guest that a contract binds must load with its settings.
-    async fn load_guests(&self, checked: &Checked) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (phase, contract) in &checked.contracts.phases {
-            for (position, binding) in checked.phase_guests(contract) {
-                let pin = checked.guests.get(&binding.guest).map(|guest| guest.pin.path.clone()).unwrap_or_default();
-                let bytes = checked.file(&pin).unwrap_or_default();
-                if let Err(fault) = self.guests.load(&binding, Arc::from(bytes)).await {
-                    let at = Place { file: pin, line: 0, column: 0 };
-                    let message =
-                        format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
-                    problems.push(Problem { at, message, help: Some("`orcctl gate inspect` shows what it is".to_owned()) });
-                }
-            }
-        }
-        problems
     }
 
     async fn forget_candidate(&self) -> Result<(), OrcError> {

@@ -37,13 +37,9 @@ pub(crate) async fn run(context: &Context, Arguments { command: Command::Check }
     let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     let snapshot = local::snapshot(&root)?;
     let mut check = RootCheck { root: root.display().to_string(), digest: None, problems: Vec::new(), warnings: Vec::new() };
-    match local::checked(&snapshot) {
-        Ok(checked) => {
-            check.problems = local::policy(&checked).err().unwrap_or_default();
-            check.warnings = checked.warnings;
-        }
-        Err(problems) => check.problems = problems,
-    }
+    // What the host looks at before it puts content into force: no more here and no less.
+    check.problems = orc_engine::problems(&snapshot, &local::guests()?).await;
+    check.warnings = local::checked(&snapshot).map(|checked| checked.warnings).unwrap_or_default();
     if check.problems.is_empty() {
         check.digest = Some(snapshot.digest());
         return context.answer(&check);

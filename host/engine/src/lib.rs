@@ -12,6 +12,7 @@
 //! **Pitfalls:** policy is asked outside of transactions, with counts that are read again inside; if they differ, ask again. Everything that a
 //! vote or a run rests on is read again in the transaction that acts on it. A closure given to `write` must not call the store.
 
+mod altered;
 mod authority;
 mod command;
 mod control;

@@ -80,7 +80,10 @@ impl Engine {
         self.expire_due().await?;
         let rules = self.active_rules().await?;
         let (wanted, key) = (request.workflow.clone(), request.idempotency_key.clone());
-        let candidate = self.read(move |tx| load(tx, &wanted, &key)).await?;
+        let candidate = match self.read(move |tx| load(tx, &wanted, &key)).await {
+            Ok(candidate) => candidate,
+            Err(error) => return Err(self.name_altered(error, &request.workflow).await),
+        };
         let actor = match starter {
             Starter::Actor(actor) => {
                 self.authorise(&rules, &actor, Act::Steer { requesters: &candidate.document.requesters })?;
@@ -469,7 +472,7 @@ fn create_execution(tx: &mut WriteTx<'_>, document: &PlanDocument, run: &NewRun)
     Ok(())
 }
 
-fn names(differences: &[PlanDifference]) -> String {
+pub(crate) fn names(differences: &[PlanDifference]) -> String {
     let mut names: Vec<String> =
         differences.iter().take(NAMED).map(|difference| Untrusted::new(difference.pointer.as_str()).for_line(100)).collect();
     if differences.len() > NAMED {
@@ -478,7 +481,7 @@ fn names(differences: &[PlanDifference]) -> String {
     names.join(", ")
 }
 
-fn describe(difference: &PlanDifference) -> String {
+pub(crate) fn describe(difference: &PlanDifference) -> String {
     use serde_json::Value;
     let show = |value: Option<&Value>| match value {
         Some(value) => Untrusted::new(value.to_string()).for_line(60),

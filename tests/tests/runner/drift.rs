@@ -131,6 +131,7 @@ async fn a_plan_document_that_was_changed_in_the_database_never_runs() {
         let error = world.run(&id, "k1").await.expect_err(&at);
         assert_eq!(error.code, ErrorCode::PlanHashMismatch, "{at}: {error:#?}");
         assert!(error.message.contains(id.as_str()) && error.message.contains(&hash.short()), "{at}: {}", error.message);
+        assert!(error.message.contains(&format!(": {at}")), "the one change is named: {at}: {}", error.message);
     }
     for bytes in [&b""[..], b"{}", b"not JSON", &original[..original.len() - 1], &[original.as_slice(), b" "].concat()] {
         intruder.set_bytes(&hash, bytes);

@@ -48,6 +48,15 @@ impl ReadTx<'_> {
         }
     }
 
+    /// What is stored under a digest, whatever it is: for saying what was changed, never for use.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none.
+    pub fn unchecked_blob(&self, key: &Digest) -> Result<Vec<u8>, StoreError> {
+        let found = self.first(TABLE, "SELECT bytes FROM blob WHERE digest = ?1", [digest(key)], |row| row.raw("bytes"))?;
+        found.ok_or_else(|| StoreError::NotFound { kind: TABLE, id: key.to_string() })
+    }
+
     /// Whether content of this digest is kept.
     ///
     /// # Errors

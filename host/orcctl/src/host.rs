@@ -13,7 +13,7 @@ use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, sys
 use orc_server::{Access, Limits, Server};
 use orc_store::{Ownership, Store, StoreError};
 use orc_workspace::{CollectionLimits, Workspaces, WorkspacesOptions};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::wiring::{self, Paths};
@@ -215,7 +215,7 @@ pub(crate) fn git() -> Result<PathBuf, OrcError> {
 /// An owner at work: executions are driven, due times kept, the socket served, the root watched.
 pub(crate) struct Working {
     shutdown: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
     /// Where it listens.
     pub(crate) socket: PathBuf,
 }
@@ -234,21 +234,31 @@ impl Working {
             .map_err(|error| OrcError::from_source(ErrorCode::Unenforceable, "the socket cannot be served", &error))?;
         let shutdown = CancellationToken::new();
         let socket = server.path().to_owned();
-        let tasks = vec![
-            tokio::spawn(server.serve(Arc::clone(engine), shutdown.clone())),
-            tokio::spawn(Arc::clone(engine).drive(shutdown.clone())),
-            tokio::spawn(orc_server::watch_root(Arc::clone(engine), paths.root.clone(), shutdown.clone())),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(server.serve(Arc::clone(engine), shutdown.clone()));
+        tasks.spawn(Arc::clone(engine).drive(shutdown.clone()));
+        tasks.spawn(orc_server::watch_root(Arc::clone(engine), paths.root.clone(), shutdown.clone()));
         Ok(Self { shutdown, tasks, socket })
     }
 
     /// Stops in order: no new requests, running processes killed and proved dead, what was running left to the next owner.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
-        for task in self.tasks {
-            if let Err(error) = task.await {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
                 tracing::error!(%error, "a task of the host did not end well");
             }
         }
+    }
+
+    /// Waits until one of its tasks ends by itself, which none should: a host without one of them only looks alive.
+    pub(crate) async fn broken(&mut self) -> OrcError {
+        let why = match self.tasks.join_next().await {
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(())) | None => "it returned".to_owned(),
+        };
+        OrcError::new(ErrorCode::Internal, "a part of the host ended: socket, driver or root watch")
+            .cause(why)
+            .hint("start it again; what ran is taken up")
     }
 }

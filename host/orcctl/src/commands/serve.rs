@@ -32,13 +32,14 @@ pub(crate) async fn run(context: &Context, Arguments {}: Arguments) -> Result<()
     let failed = |error| failure::io("cannot listen for signals", &error);
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
-    let working = Working::start(&paths, &engine).await?;
+    let mut working = Working::start(&paths, &engine).await?;
     context.printer.words(&format!("serving {} on {}", paths.db.display(), working.socket.display()));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let broken = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        error = working.broken() => Some(error),
+    };
     context.printer.words("stopping");
     working.stop().await;
-    Ok(())
+    broken.map_or(Ok(()), Err)
 }

@@ -234,7 +234,7 @@ impl Engine {
     /// Whether this content is what a rollback took out of force: it stays out until somebody changes it.
     async fn was_rolled_back(&self, digest: Digest) -> Result<bool, OrcError> {
         let row = self.read(|tx| Ok(tx.rules_candidate()?)).await?;
-        Ok(row.is_some_and(|row| row.digest == Some(digest) && row.problems.iter().any(|problem| problem.message.starts_with(ROLLED_BACK))))
+        Ok(row.is_some_and(|row| row.digest == Some(digest) && is_rolled_back(&row)))
     }
 
     fn remember(&self, candidate: Candidate) {
@@ -258,7 +258,9 @@ impl Engine {
         let files = digests(&files);
         self.write(move |tx| {
             let before = tx.rules_candidate()?;
-            if before.is_some_and(|before| before.digest == digest && before.problems == problems) {
+            // A root that cannot be read for a moment must not make ORC forget what was rolled back.
+            let held_back = digest.is_none() && before.as_ref().is_some_and(is_rolled_back);
+            if held_back || before.is_some_and(|before| before.digest == digest && before.problems == problems) {
                 return Ok(());
             }
             let body = json!({ "digest": digest, "problems": problems });
@@ -412,6 +414,10 @@ fn status(tx: &ReadTx<'_>) -> Result<RulesStatus, OrcError> {
     let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
     status.next = next::after_rules(&status);
     Ok(status)
+}
+
+fn is_rolled_back(row: &RulesCandidateRow) -> bool {
+    row.problems.iter().any(|problem| problem.message.starts_with(ROLLED_BACK))
 }
 
 /// Whether somebody else agreed to this rollback since rules came into force last. The audit is the only place where that is written.

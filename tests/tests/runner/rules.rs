@@ -393,6 +393,12 @@ async fn what_is_rolled_back_stays_back() {
     assert_eq!(status.history[1], second);
     // The root still has what was taken back, and no look at it brings it back, nor a second rollback, another host or an admin's word.
     stays_back(&world, &second).await;
+    // Nor a root that cannot be read for a moment.
+    let (config, aside) = (world.root().join("config"), world.dir.path().join("aside"));
+    std::fs::rename(&config, &aside).unwrap();
+    world.engine.scan_root().await.unwrap();
+    std::fs::rename(&aside, &config).unwrap();
+    stays_back(&world, &second).await;
     world.ask("adam", RulesRollback { revision: 1 }).await.unwrap();
     stays_back(&world, &second).await;
     let world = world.reopen().await;

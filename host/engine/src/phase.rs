@@ -423,7 +423,7 @@ impl Phase<'_> {
             let errors = validator.iter_errors(&output).take(20);
             Ok(errors
                 .map(|error| BlockReason {
-                    code: "output-invalid".to_owned(),
+                    code: ErrorCode::OutputInvalid.to_string(),
                     message: Untrusted::new(format!("{}: {error}", error.instance_path())),
                     fix: None,
                 })

@@ -36,7 +36,7 @@ mod yaml;
 
 pub use floor::CODES as FLOOR_CODES;
 pub use report::{CaseReport, CodeCoverage, TestReport};
-pub use rules::{FlagRule, RULES_FILE, project_command_line};
+pub use rules::{FlagRule, RULES_FILE};
 
 use case_table::CaseTable;
 use cases::Case;

@@ -11,3 +11,4 @@ mod gates;
 mod lifecycle;
 mod refusals;
 mod rules;
+mod tampering;

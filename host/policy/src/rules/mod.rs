@@ -13,14 +13,6 @@ pub(crate) use read::read;
 /// The path of the table, relative to the root.
 pub const RULES_FILE: &str = "policies/data/rules.yaml";
 
-/// The line that allows `argv` for one project, to be appended to [`RULES_FILE`]: `project_commands` is the last section of that file.
-/// Load the result before it is written: the file may have been given another form.
-pub fn project_command_line(project: &ProjectName, family: CommandFamily, argv: &[String]) -> String {
-    // A JSON text is a YAML text in quotes, so no word can end the list or become a number.
-    let words: Vec<String> = argv.iter().map(|word| serde_json::Value::from(word.as_str()).to_string()).collect();
-    format!("  - {{ project: {project}, family: {family}, argv: [{}] }}\n", words.join(", "))
-}
-
 /// A known action flag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FlagRule {

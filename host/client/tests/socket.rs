@@ -13,8 +13,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
-const SHORT: Timeouts =
-    Timeouts { greeting: Duration::from_millis(200), send: Duration::from_millis(200), answer: Duration::from_millis(200) };
+const SHORT: Timeouts = Timeouts { greeting: Duration::from_secs(1), send: Duration::from_secs(1), answer: Duration::from_secs(1) };
 
 fn hello(protocol: u32) -> Vec<u8> {
     line(&Reply::Hello(Hello { protocol, version: "9.9.9".to_owned(), request_bytes: 4096 })).expect("a line")

@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, getsid, kill_process, waitpid};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, waitpid};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 /// How long the kernel may take to let go of what was killed.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks that find nobody after the first that does.
+const CLEAN_LOOKS: u32 = 2;
 
 /// A helper of this process, alive or not yet reaped.
 #[derive(Debug)]
@@ -44,10 +47,16 @@ pub(crate) fn start_helper(command: &mut Command) -> io::Result<(Child, Pid, Arc
 /// No proof of death for the report: it rests on this process's limits, which a process of the same user can lower.
 pub(crate) async fn kill_strays() {
     let until = Instant::now() + PATIENCE;
+    let mut clean = 0;
     loop {
         match kill_round() {
-            Ok(false) => return,
-            Ok(true) if Instant::now() < until => tokio::time::sleep(Duration::from_millis(2)).await,
+            // A list of children that is read while one of them ends may lack another (proc(5)); so one clean look is none.
+            Ok(false) if clean == CLEAN_LOOKS => return,
+            Ok(false) => clean += 1,
+            Ok(true) if Instant::now() < until => {
+                clean = 0;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
             Ok(true) => return tracing::error!("processes of a launch that lost its supervisor do not die"),
             Err(error) => return tracing::error!(%error, "processes of a launch that lost its supervisor cannot be looked for"),
         }
@@ -80,9 +89,18 @@ fn helpers() -> MutexGuard<'static, Vec<Known>> {
 
 /// In doubt it is one: nobody else's process has a session of its own and this process as parent.
 fn is_stray(child: Pid) -> bool {
-    let ours = getsid(None).is_ok_and(|session| getsid(Some(child)) == Ok(session));
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.as_raw_nonzero())).unwrap_or_default();
+    let child = child.as_raw_nonzero().to_string();
+    let ours = session_of("self").is_some_and(|session| session_of(&child) == Some(session));
+    let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
     !ours && !status.contains("\nNoNewPrivs:\t0\n")
+}
+
+/// The session in proc(5)'s `stat`. It is 0 where the session's leader lives outside this process's pid namespace, as in a container that
+/// was entered, which getsid(2) cannot say without breaking its word.
+fn session_of(process: &str) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // After the name, which may hold anything: state, parent, process group, session.
+    stat.rsplit_once(") ")?.1.split(' ').nth(3)?.parse().ok()
 }
 
 /// The children of all threads of this process: an orphan is given to any of them.

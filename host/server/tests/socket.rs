@@ -24,10 +24,17 @@ use tokio_util::sync::CancellationToken;
 /// A server that answers `echo` with what it was told and by whom, `refuse` with an error, `slow` after 300 ms and `break` not at all.
 struct Host {
     path: PathBuf,
-    slow_done: Arc<AtomicU32>,
+    slow: Arc<Slow>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
     _directory: TempDir,
+}
+
+/// How many `slow` calls began, and how many of them came to their end.
+#[derive(Debug, Default)]
+struct Slow {
+    begun: AtomicU32,
+    done: AtomicU32,
 }
 
 impl Host {
@@ -36,11 +43,11 @@ impl Host {
         let path = directory.path().join("state/orc.sock");
         let server = Server::bind(&path, Access::Owner, limits).expect("binds");
         let shutdown = CancellationToken::new();
-        let slow_done = Arc::new(AtomicU32::new(0));
-        let counter = Arc::clone(&slow_done);
+        let slow = Arc::new(Slow::default());
+        let counter = Arc::clone(&slow);
         let handler = move |peer: Peer, envelope: Envelope| answer(peer, envelope, Arc::clone(&counter));
         let running = tokio::spawn(server.serve_with(handler, shutdown.clone()));
-        Self { path, slow_done, shutdown, running, _directory: directory }
+        Self { path, slow, shutdown, running, _directory: directory }
     }
 
     async fn client(&self) -> Socket {
@@ -55,17 +62,29 @@ impl Host {
     }
 }
 
-async fn answer(peer: Peer, envelope: Envelope, slow_done: Arc<AtomicU32>) -> Result<Value, OrcError> {
+async fn answer(peer: Peer, envelope: Envelope, slow: Arc<Slow>) -> Result<Value, OrcError> {
     match envelope.intent.as_str() {
         "echo" => Ok(json!({"uid": peer.uid, "owns_state": peer.owns_state, "pid": peer.pid, "request": envelope.request})),
         "slow" => {
+            slow.begun.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(300)).await;
-            slow_done.fetch_add(1, Ordering::SeqCst);
+            slow.done.fetch_add(1, Ordering::SeqCst);
             Ok(json!("done"))
         }
         "break" => panic!("the handler of this call breaks"),
         _ => Err(OrcError::new(ErrorCode::PolicyDenied, "denied").hint("ask somebody")),
     }
+}
+
+/// Waits until `count` is one.
+async fn once(count: &AtomicU32) {
+    for _ in 0..500 {
+        if count.load(Ordering::SeqCst) == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not one but {count:?}");
 }
 
 fn uid() -> u32 {
@@ -155,7 +174,7 @@ async fn connections_are_bounded_and_places_come_back() {
     let error = Socket::open(&host.path, uid(), Timeouts::default()).await.expect_err("no place");
     assert_eq!(error.code, ErrorCode::HostUnreachable);
     drop((first, second));
-    for _ in 0..50 {
+    for _ in 0..500 {
         if Socket::open(&host.path, uid(), Timeouts::default()).await.is_ok() {
             return;
         }
@@ -178,8 +197,7 @@ async fn a_client_that_leaves_does_not_cancel_what_it_asked_for() {
     let mut stream = host.raw().await;
     stream.get_mut().write_all(echo_line().replace("echo", "slow").as_bytes()).await.expect("writes");
     drop(stream);
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    assert_eq!(host.slow_done.load(Ordering::SeqCst), 1);
+    once(&host.slow.done).await;
 }
 
 #[tokio::test]
@@ -188,7 +206,7 @@ async fn shutdown_answers_calls_under_way_and_removes_the_socket() {
     let client = host.client().await;
     let idle = host.raw().await;
     let under_way = tokio::spawn(async move { client.call(envelope("slow", json!({}))).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    once(&host.slow.begun).await;
     host.shutdown.cancel();
     host.running.await.expect("ends");
     assert_eq!(under_way.await.expect("joins").expect("an answer"), json!("done"));
@@ -202,7 +220,7 @@ async fn a_call_that_never_ends_does_not_hold_the_shutdown_up() {
     let host = Host::start(Limits { drain: Duration::from_millis(50), ..Limits::default() });
     let client = host.client().await;
     let under_way = tokio::spawn(async move { client.call(envelope("slow", json!({}))).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    once(&host.slow.begun).await;
     host.shutdown.cancel();
     host.running.await.expect("ends");
     let error = under_way.await.expect("joins").expect_err("no answer");

@@ -1,6 +1,6 @@
 //! How launches end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use orc_domain::grant::LaunchEnd;
 use orc_domain::ports::{LaunchIo, Launcher};
@@ -49,13 +49,13 @@ async fn the_polite_signal_leaves_time_to_tidy_up() {
 async fn a_cancel_ends_the_whole_tree() {
     let ground = Ground::new();
     let cancel = CancellationToken::new();
-    let canceller = cancel.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        canceller.cancel();
-    });
     let plan = ground.sh("setsid sleep 999 & echo $! > daemon; sleep 999");
-    let report = ground.launcher.launch(&plan, LaunchIo::default(), &cancel).await.unwrap().report;
+    let cancelled = async {
+        ground.written(&["daemon"]).await;
+        cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(ground.launcher.launch(&plan, LaunchIo::default(), &cancel), cancelled);
+    let report = outcome.unwrap().report;
     assert_eq!((report.end, report.proved_dead), (LaunchEnd::Cancelled, true));
     assert!(!crate::support::is_alive(ground.pid("daemon")));
 }

@@ -1,14 +1,15 @@
 //! Nothing outlives a launch.
 
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use orc_domain::grant::LaunchEnd;
-use orc_domain::ports::{LaunchIo, Launcher};
+use orc_domain::ports::{LaunchIo, LaunchProgress, Launcher};
 use orc_launch::{HelperLauncher, LauncherOptions};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Ground, attempt, eventually, example, helper, is_alive};
+use crate::support::{Ground, attempt, eventually, example, helper, is_alive, is_root};
 
 #[tokio::test]
 async fn daemons_die_with_the_launch_and_are_counted() {
@@ -16,9 +17,15 @@ async fn daemons_die_with_the_launch_and_are_counted() {
     for (what, script) in [
         ("in the background", "sleep 999 & echo $! > pid; exit 0"),
         ("in a session of its own", "setsid sleep 999 & echo $! > pid; exit 0"),
-        ("forked twice", "setsid sh -c 'setsid sh -c \"echo \\$\\$ > pid; exec sleep 999\" & exit 0'; sleep 0.2; exit 0"),
-        ("deaf", "setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > pid; while :; do sleep 1; done' & sleep 0.2; exit 0"),
-        ("stopped", "setsid sh -c 'echo $$ > pid; kill -STOP $$; sleep 999' & sleep 0.2; exit 0"),
+        (
+            "forked twice",
+            "setsid sh -c 'setsid sh -c \"echo \\$\\$ > pid; exec sleep 999\" & exit 0'; until test -s pid; do sleep 0.01; done; exit 0",
+        ),
+        (
+            "deaf",
+            "setsid sh -c 'trap \"\" TERM HUP INT; echo $$ > pid; while :; do sleep 1; done' & until test -s pid; do sleep 0.01; done; exit 0",
+        ),
+        ("stopped", "setsid sh -c 'echo $$ > pid; kill -STOP $$; sleep 999' & until test -s pid; do sleep 0.01; done; sleep 0.1; exit 0"),
     ] {
         let report = ground.run(&ground.sh(script)).await.report;
         assert_eq!(report.end, LaunchEnd::Exited { code: 0 }, "{what}");
@@ -58,9 +65,11 @@ async fn a_killed_host_leaves_nothing() {
 async fn a_dropped_launch_leaves_nothing() {
     let ground = Ground::new();
     let plan = ground.sh("setsid sleep 999 & echo $! > daemon; echo $$ > main; sleep 999");
-    let (io, cancel) = (LaunchIo::default(), CancellationToken::new());
-    let dropped = tokio::time::timeout(std::time::Duration::from_millis(400), ground.launcher.launch(&plan, io, &cancel)).await;
-    assert!(dropped.is_err());
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        ended = ground.launcher.launch(&plan, LaunchIo::default(), &cancel) => panic!("it ended by itself: {ended:?}"),
+        () = ground.written(&["main", "daemon"]) => {}
+    }
     let (main, daemon) = (ground.pid("main"), ground.pid("daemon"));
     eventually("main and daemon are dead", || !is_alive(main) && !is_alive(daemon));
 }
@@ -68,12 +77,11 @@ async fn a_dropped_launch_leaves_nothing() {
 #[tokio::test]
 async fn a_killed_supervisor_takes_the_program_along_and_proves_nothing() {
     let ground = Ground::new();
-    let progress: Box<dyn Fn(orc_domain::ports::LaunchProgress) + Send + Sync> = Box::new(|progress| {
-        if let orc_domain::ports::LaunchProgress::Launching { pid } = progress {
-            std::thread::spawn(move || {
-                std::thread::sleep(std::time::Duration::from_millis(300));
-                rustix::process::kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
-            });
+    let supervisor = Arc::new(OnceLock::new());
+    let seen = Arc::clone(&supervisor);
+    let progress: Box<dyn Fn(LaunchProgress) + Send + Sync> = Box::new(move |progress| {
+        if let LaunchProgress::Launching { pid } = progress {
+            seen.set(Pid::from_raw(pid.cast_signed()).unwrap()).unwrap();
         }
     });
     let io = LaunchIo { progress: Some(progress), ..LaunchIo::default() };
@@ -81,18 +89,37 @@ async fn a_killed_supervisor_takes_the_program_along_and_proves_nothing() {
     // Neither another launch nor a process that the host has for itself is taken for what was left.
     let mut bystander = Command::new("setsid").args(["sleep", "999"]).spawn().unwrap();
     let (neighbour, cancel) = (ground.sh("setsid sleep 999 & sleep 1; exit 7"), CancellationToken::new());
-    let (lost, other) = tokio::join!(ground.launcher.launch(&plan, io, &cancel), ground.run(&neighbour));
+    let killed = async {
+        ground.written(&["main", "daemon"]).await;
+        kill_process(*supervisor.get().unwrap(), Signal::KILL).unwrap();
+    };
+    let (lost, other, ()) = tokio::join!(ground.launcher.launch(&plan, io, &cancel), ground.run(&neighbour), killed);
     let report = lost.unwrap().report;
     assert_eq!((report.end, report.proved_dead), (LaunchEnd::Signaled { signal: 9 }, false));
     assert_eq!((other.report.end, other.report.left_over), (LaunchEnd::Exited { code: 7 }, 1));
     // Where the host itself has no-new-privs, nothing tells the two apart.
     assert!(is_alive(bystander.id()) || rustix::thread::no_new_privs().unwrap());
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
+    let _ = (bystander.kill(), bystander.wait());
     let main = ground.pid("main");
     eventually("the program is dead", || !is_alive(main));
     // Not proved, and yet done: orphans of a lost supervisor fall to the host.
     assert!(!is_alive(ground.pid("daemon")));
+}
+
+/// Entered containers are such: the session's leader lives outside the pid namespace, and no-new-privs is common.
+#[test]
+fn a_host_in_a_container_tells_them_apart_too() {
+    if !is_root() {
+        return eprintln!("skipped: only root makes a pid namespace everywhere");
+    }
+    let this = std::env::current_exe().unwrap();
+    let test = "processes::a_killed_supervisor_takes_the_program_along_and_proves_nothing";
+    for privileges in [&[][..], &["setpriv", "--no-new-privs"]] {
+        let words = ["--pid", "--fork", "--mount-proc"].into_iter().chain(privileges.iter().copied());
+        let ran = Command::new("unshare").args(words).arg(&this).args(["--exact", test]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{privileges:?}: {said}{}", String::from_utf8_lossy(&ran.stderr));
+    }
 }
 
 #[tokio::test]

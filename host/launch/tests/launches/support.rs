@@ -10,6 +10,9 @@ use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, sys
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+/// How long a machine under load may take for what happens at once on another.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 pub(crate) struct Ground {
     pub(crate) launcher: HelperLauncher,
     directory: TempDir,
@@ -110,6 +113,16 @@ impl Ground {
         report.stdout.head.trim_end().to_owned()
     }
 
+    /// Waits until scripts wrote a line into each of these files of `work`.
+    pub(crate) async fn written(&self, names: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        let ends_a_line = |name: &&str| std::fs::read_to_string(self.path("work").join(name)).is_ok_and(|text| text.ends_with('\n'));
+        while !names.iter().all(ends_a_line) {
+            assert!(Instant::now() < deadline, "never all written: {names:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// The process id that a script wrote into `work`.
     pub(crate) fn pid(&self, name: &str) -> u32 {
         let text = std::fs::read_to_string(self.path("work").join(name)).unwrap_or_default();
@@ -124,7 +137,7 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 }
 
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
         std::thread::sleep(Duration::from_millis(10));

@@ -98,6 +98,7 @@ impl Engine {
             Explain::NAME => to_json(&self.explain(parse(request)?).await?),
             GetEvents::NAME => to_json(&self.events(parse(request)?).await?),
             GetRules::NAME => to_json(&self.rules_status().await?),
+            GetRulesDiff::NAME => to_json(&self.rules_diff(parse(request)?).await?),
             WhoAmI::NAME => to_json(&self.whoami(actor).await?),
             other => Err(OrcError::new(ErrorCode::Internal, format!("the intent `{other}` has no method"))),
         }

@@ -25,7 +25,8 @@ use crate::strangers::Strangers;
 pub struct EngineParts {
     /// The database, owned or only read.
     pub store: Store,
-    /// The root whose changes become candidates; `None` where the database is only read.
+    /// The root whose changes become candidates; where the database is only read, what is compared with the rules in force. `None` where
+    /// nobody named one.
     pub root: Option<PathBuf>,
     /// The host's keys.
     pub keys: Keys,

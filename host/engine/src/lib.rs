@@ -33,6 +33,7 @@ mod phase;
 mod plan;
 mod read;
 mod rules;
+mod rules_diff;
 mod run;
 mod strangers;
 mod views;

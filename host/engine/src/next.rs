@@ -3,6 +3,9 @@
 use orc_domain::api::*;
 use orc_domain::states::{ApprovalRequestState, ExecutionState, WorkflowState};
 
+/// The command that shows what a candidate changes.
+const DIFF: &str = "orcctl rules diff";
+
 fn step(command: String, why: &str) -> NextStep {
     NextStep { command, why: why.to_owned() }
 }
@@ -85,7 +88,19 @@ pub(crate) fn after_rules(status: &RulesStatus) -> Vec<NextStep> {
                 Some(_) => "a second admin puts it into force",
                 None => "an admin agrees to it; a second one puts it into force",
             };
-            vec![step(format!("orcctl rules activate{digest}"), why)]
+            vec![step(DIFF.to_owned(), "see what it changes"), step(format!("orcctl rules activate{digest}"), why)]
+        }
+    }
+}
+
+/// After a look inside the rules: what was looked at can be agreed to, by its digest or number.
+pub(crate) fn after_rules_diff(to: &RulesSide, status: &RulesStatus) -> Vec<NextStep> {
+    match to.revision {
+        Some(revision) if revision == status.active.revision => Vec::new(),
+        Some(revision) => vec![step(format!("orcctl rules rollback {revision}"), "put that content into force again")],
+        None => {
+            let is_candidate = status.candidate.as_ref().is_some_and(|candidate| candidate.digest == Some(to.digest));
+            if is_candidate { after_rules(status).into_iter().filter(|step| step.command != DIFF).collect() } else { Vec::new() }
         }
     }
 }

@@ -451,7 +451,7 @@ fn active_content(tx: &ReadTx<'_>) -> Result<(RulesRevisionRow, BTreeMap<String,
     Ok((row, files))
 }
 
-fn content(tx: &ReadTx<'_>, revision: u64) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
+pub(crate) fn content(tx: &ReadTx<'_>, revision: u64) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
     let row = tx.rules_revision(revision)?;
     let mut files = BTreeMap::new();
     for (path, digest) in row.files {

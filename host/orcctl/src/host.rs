@@ -82,7 +82,8 @@ pub(crate) async fn own(paths: &Paths) -> Result<Owning, OrcError> {
             Ok(ownership) => {
                 refuse_foreign(paths)?;
                 let store = Store::open_owner(ownership, now())?;
-                return engine(paths, store, Some(paths.root.clone())).await.map(Owning::Engine);
+                let keys = Keys::load_or_create(&paths.keys, store.installation(), &SystemRandom)?;
+                return engine(paths, store, keys, Some(paths.root.clone())).await.map(Owning::Engine);
             }
             Err(StoreError::Owned { pid }) => last = Some(StoreError::Owned { pid }),
             Err(error) => return Err(error.into()),
@@ -134,12 +135,13 @@ pub(crate) async fn reader(paths: &Paths) -> Result<Arc<Engine>, OrcError> {
         return Err(OrcError::new(ErrorCode::NotFound, format!("there is no database at {} yet", paths.db.display()))
             .hint("the first `orcctl plan` makes it; `--db` names another, `orcctl init` writes a root"));
     }
-    engine(paths, Store::open_read_only(&paths.db)?, None).await
+    let store = Store::open_read_only(&paths.db)?;
+    let keys = Keys::load_or_pass(&paths.keys, store.installation(), &SystemRandom)?;
+    engine(paths, store, keys, paths.own_root().ok().map(Path::to_owned)).await
 }
 
-async fn engine(paths: &Paths, store: Store, root: Option<PathBuf>) -> Result<Arc<Engine>, OrcError> {
+async fn engine(paths: &Paths, store: Store, keys: Keys, root: Option<PathBuf>) -> Result<Arc<Engine>, OrcError> {
     let state = store.dir();
-    let keys = Keys::load_or_create(&paths.keys, store.installation(), &SystemRandom)?;
     let guests = guests(&state, &keys)?;
     let launcher = Arc::new(launcher(paths, &state)?);
     let machine = machine(Some(&keys));

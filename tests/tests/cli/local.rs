@@ -4,6 +4,7 @@ use std::fs;
 
 use orc_tests::cli::Shell;
 use orc_tests::{edit, replace};
+use serde_json::Value;
 
 #[test]
 fn gates_are_listed_inspected_tested_and_pinned() {
@@ -105,6 +106,26 @@ fn nothing_there_yet_is_said_with_what_makes_it() {
     assert!(!shell.db().exists());
 }
 
+/// As an auditor does with a copy of the database.
+#[test]
+fn who_only_reads_makes_no_key_and_gets_no_token() {
+    let shell = Shell::crew();
+    let id = shell.plan("./build.sh");
+    let keys = shell.path("home/config/orc/keys");
+    let aside = shell.path("keys");
+    std::fs::rename(&keys, &aside).unwrap();
+    let _ = shell.by("alice", &["audit", "verify"]).ok().says("events holds");
+    let cards = shell.json("bob", &["approvals"]);
+    assert_eq!(
+        (&cards["cards"][0]["token"], &cards["cards"][0]["cannot"]["code"]),
+        (&Value::Null, &Value::from("not-permitted")),
+        "{cards}"
+    );
+    assert!(!keys.exists(), "a reader made a key");
+    std::fs::rename(&aside, &keys).unwrap();
+    let _ = shell.by("bob", &["approve", &id, "--yes"]).ok();
+}
+
 #[test]
 fn a_rules_revision_is_rolled_back_and_brought_back() {
     let shell = Shell::crew();
@@ -113,6 +134,7 @@ fn a_rules_revision_is_rolled_back_and_brought_back() {
     let _ = shell.plan("./build.sh");
     let status = shell.by("alice", &["rules"]).ok().says("active revision 2");
     assert!(status.stdout.contains("history"), "{status}");
+    let _ = shell.by("bob", &["rules", "diff", "--to", "1"]).ok().says("from revision 2").says("rules rollback 1");
     let _ = shell.by("bob", &["rules", "rollback", "1"]).fails(4, "not-permitted");
     let _ = shell.by("alice", &["rules", "rollback", "1"]).ok().says("revision 3");
     let _ = shell.by("alice", &["rules", "rollback", "77"]).fails(3, "not-found");

@@ -376,6 +376,42 @@ async fn a_candidate_cannot_trust_itself() {
     assert_eq!(world.ask_from(owner, Some("anna"), None, WhoAmI {}).await.unwrap_err().code, ErrorCode::OperatorNotBound);
 }
 
+/// Who agrees to a candidate or to a rollback sees what is in the files, not only which files.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_inside_the_files_is_shown_before_it_is_agreed_to() {
+    let world = World::new().await;
+    let ask = |from, to| world.ask("anna", GetRulesDiff { from, to });
+    assert_eq!(ask(None, None).await.unwrap().files, []);
+    world.edit(RULES, LAST_COMMAND, DEPLOY_TOO);
+    world.edit(CASE, "about: a build", "about: any build");
+    let status = rules(&world).await;
+    assert_eq!(status.next[0].command, "orcctl rules diff");
+    let candidate = status.candidate.unwrap().digest.unwrap();
+    let shown = ask(None, None).await.unwrap();
+    assert_eq!((shown.from.revision, shown.to.revision, shown.to.digest), (Some(1), None, candidate));
+    assert_eq!(
+        shown.next.iter().map(|step| step.command.clone()).collect::<Vec<_>>(),
+        [format!("orcctl rules activate --digest {candidate}")]
+    );
+    assert_eq!(shown.files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), [RULES, CASE]);
+    let inside = shown.files[0].diff.as_ref().unwrap().raw();
+    let changed: Vec<&str> = inside.lines().skip(2).filter(|line| line.starts_with(['+', '-'])).collect();
+    assert_eq!(changed, ["+  - { project: demo, family: build_test, argv: [./deploy.sh] }"], "{inside}");
+
+    world.activate().await;
+    let back = ask(None, Some(1)).await.unwrap();
+    assert_eq!((back.from.revision, back.to.revision), (Some(2), Some(1)));
+    assert_eq!(back.next[0].command, "orcctl rules rollback 1");
+    assert!(back.files[0].diff.as_ref().unwrap().raw().contains("\n-  - { project: demo, family: build_test, argv: [./deploy.sh] }\n"));
+    assert_eq!(ask(Some(1), Some(2)).await.unwrap().files[0].diff, shown.files[0].diff);
+    assert_eq!(ask(Some(1), Some(9)).await.unwrap_err().code, ErrorCode::NotFound);
+    // Content that is not in order can be looked at as well, and not agreed to.
+    world.edit(RULES, "version: 1", "versoin: 1");
+    rules(&world).await;
+    let broken = ask(None, None).await.unwrap();
+    assert!(broken.files[0].diff.is_some() && broken.next.iter().all(|step| !step.command.contains("activate")), "{broken:#?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_rolled_back_stays_back() {
     let world = single_user().await;

@@ -83,6 +83,7 @@ intents! {
     Explain => Explanation, "explain", false;
     GetEvents => Events, "events", false;
     GetRules => RulesStatus, "rules", false;
+    GetRulesDiff => RulesDiff, "rules_diff", false;
     WhoAmI => Identity, "whoami", false;
 }
 

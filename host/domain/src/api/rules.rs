@@ -7,6 +7,7 @@ use crate::canonical::Digest;
 use crate::names::OperatorName;
 use crate::operators::Actor;
 use crate::time::Timestamp;
+use crate::untrusted::Untrusted;
 
 /// Ask for the rules' state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,4 +91,61 @@ pub struct Problem {
     /// What was probably meant, or what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+/// Ask what differs between two contents of the root, inside the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetRulesDiff {
+    /// The revision it is compared with; absent: the one in force.
+    #[serde(default)]
+    pub from: Option<u64>,
+    /// The revision that is compared; absent: what is under the root now.
+    #[serde(default)]
+    pub to: Option<u64>,
+}
+
+/// What differs between two contents of the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesDiff {
+    /// What it is compared with.
+    pub from: RulesSide,
+    /// What is compared.
+    pub to: RulesSide,
+    /// Every file that differs, by path.
+    pub files: Vec<RulesFileDiff>,
+    /// What to do next.
+    pub next: Vec<NextStep>,
+}
+
+/// One content of the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesSide {
+    /// Its revision; absent for what is under the root now.
+    #[serde(default)]
+    pub revision: Option<u64>,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A file that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesFileDiff {
+    /// Relative to the root.
+    pub path: String,
+    /// Digest of what it was; absent where it is new.
+    #[serde(default)]
+    pub before: Option<Digest>,
+    /// Digest of what it is; absent where it is gone.
+    #[serde(default)]
+    pub after: Option<Digest>,
+    /// A unified diff with three lines of context; absent where [`omitted`](Self::omitted) says why.
+    #[serde(default)]
+    pub diff: Option<Untrusted>,
+    /// Why no diff is shown.
+    #[serde(default)]
+    pub omitted: Option<String>,
 }

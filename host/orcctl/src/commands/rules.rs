@@ -1,7 +1,7 @@
 //! `orcctl rules`
 
 use clap::{Args, Subcommand};
-use orc_domain::api::{GetRules, RulesActivate, RulesRollback};
+use orc_domain::api::{GetRules, GetRulesDiff, RulesActivate, RulesRollback};
 use orc_domain::{Digest, OrcError};
 
 use super::KeyArg;
@@ -9,7 +9,7 @@ use crate::context::Context;
 
 /// Show the rules revisions, activate the candidate, roll back
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  orcctl rules\n  orcctl rules activate\n  orcctl rules rollback 4")]
+#[command(after_help = "Examples:\n  orcctl rules\n  orcctl rules diff\n  orcctl rules activate\n  orcctl rules rollback 4")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -20,6 +20,19 @@ enum Command {
     /// Show what is in force, the candidate and why it is not in force
     #[command(after_help = "Example:\n  orcctl rules status")]
     Status,
+    /// Show what differs inside the files: by default, what the root has now against what is in force
+    #[command(
+        after_help = "Examples:\n  orcctl rules diff\n  orcctl rules diff --to 4          what a rollback to revision 4 would change\n  \
+                            orcctl rules diff --from 3 --to 4"
+    )]
+    Diff {
+        /// The revision to compare with; default: the one in force
+        #[arg(long, value_name = "REVISION")]
+        from: Option<u64>,
+        /// The revision to compare; default: what is under the root now
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u64>,
+    },
     /// Put the candidate into force; in a team, a second person does
     #[command(after_help = "Example:\n  orcctl rules activate --digest sha256:…")]
     Activate {
@@ -43,6 +56,7 @@ enum Command {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     match arguments.command {
         None | Some(Command::Status) => context.show(GetRules {}).await,
+        Some(Command::Diff { from, to }) => context.show(GetRulesDiff { from, to }).await,
         Some(Command::Activate { digest, key }) => context.change(key.idempotency_key, RulesActivate { digest }).await,
         Some(Command::Rollback { revision, key }) => context.change(key.idempotency_key, RulesRollback { revision }).await,
     }

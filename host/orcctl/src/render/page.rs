@@ -1,9 +1,9 @@
 //! A page of text: headings, fields, tables, reasons, next steps. Fits its width; colour adds nothing that words do not say.
 
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets};
-use orc_domain::Timestamp;
 use orc_domain::api::{BlockReason, NextStep};
 use orc_domain::decision::Reason;
+use orc_domain::{Timestamp, Untrusted};
 
 use super::{View, text, when};
 
@@ -74,6 +74,20 @@ impl<'a> Page<'a> {
     pub(crate) fn line(&mut self, text: &str) {
         self.out.push_str(text.trim_end());
         self.out.push('\n');
+    }
+
+    /// A unified diff, made safe line by line: no line is wrapped or cut short of being read.
+    pub(crate) fn diff(&mut self, diff: &Untrusted) {
+        for line in diff.for_terminal(usize::MAX).lines() {
+            let shown = match line.as_bytes().first() {
+                Some(b'+') => self.paint("32", line),
+                Some(b'-') => self.paint("31", line),
+                Some(b'@') => self.paint("36", line),
+                _ => line.to_owned(),
+            };
+            self.out.push_str(&shown);
+            self.out.push('\n');
+        }
     }
 
     pub(crate) fn blank(&mut self) {

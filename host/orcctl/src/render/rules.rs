@@ -1,6 +1,6 @@
 //! The rules: what is in force, what is a candidate, and why it is not in force.
 
-use orc_domain::api::{Problem, RulesCandidateView, RulesStatus};
+use orc_domain::api::{Problem, RulesCandidateView, RulesDiff, RulesSide, RulesStatus};
 
 use super::page::Page;
 use super::text::safe;
@@ -21,6 +21,33 @@ impl Render for RulesStatus {
         }
         page.next(&self.next);
         page.done()
+    }
+}
+
+impl Render for RulesDiff {
+    fn render(&self, view: &View) -> String {
+        let mut page = Page::new(view);
+        page.field("from", &side(&self.from));
+        page.field("to", &side(&self.to));
+        if self.files.is_empty() {
+            page.line("no file differs");
+        }
+        for file in &self.files {
+            page.blank();
+            match (&file.diff, &file.omitted) {
+                (Some(diff), _) => page.diff(diff),
+                (None, why) => page.line(&format!("{}: {}", safe(&file.path), safe(why.as_deref().unwrap_or("no diff")))),
+            }
+        }
+        page.next(&self.next);
+        page.done()
+    }
+}
+
+fn side(side: &RulesSide) -> String {
+    match side.revision {
+        Some(revision) => format!("revision {revision}, {}", side.digest),
+        None => format!("what is under the root now, {}", side.digest),
     }
 }
 

@@ -267,6 +267,36 @@ fn phases_show_gates_findings_and_faults() {
     "#);
 }
 
+#[test]
+fn what_differs_in_the_rules() {
+    let diff =
+        format!("--- policies/plan.rhai\n+++ policies/plan.rhai\n@@ -1 +1 @@\n-// {HOSTILE}\n+\tplan(); // {}\n", "long ".repeat(30));
+    let differs: RulesDiff = from(json!({"from": {"revision": 3, "digest": DIGEST}, "to": {"digest": DIGEST}, "next": next(), "files": [
+        {"path": "policies/plan.rhai", "before": DIGEST, "after": DIGEST, "diff": diff},
+        {"path": "phases/guests/x.wasm\n\u{1b}[2J", "after": DIGEST, "omitted": "binary: nothing before, 10 bytes now"}]}));
+    assert_snapshot!(differs.render(&view()), @r#"
+    from     revision 3,
+             sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    to       what is under the root now,
+             sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+
+    --- policies/plan.rhai
+    +++ policies/plan.rhai
+    @@ -1 +1 @@
+    -// ok�[2J�]0;owned��31m�evil�
+    second
+    +	plan(); // long long long long long long long long long long long long long long long long long long long long long long long long long long long long long long 
+
+    phases/guests/x.wasm⏎�[2J: binary: nothing before, 10 bytes now
+
+    next
+      orcctl --db /tmp/orc.db approve ap_m3v8n5cd  # say yes as tech_lead
+      # see which rules asked for the approvals, with their places, and what would
+      # change it
+      orcctl --db /tmp/orc.db explain wf_k7f3q2mz
+    "#);
+}
+
 /// The one property that all pages have: nothing that came from outside can move a cursor, reorder text or start a line of its own colour.
 #[test]
 fn no_page_lets_hostile_text_through() {

@@ -70,6 +70,8 @@ impl From<KeyError> for OrcError {
 /// The host key of one installation.
 pub struct Keys {
     host: Zeroizing<[u8; KEY_BYTES]>,
+    /// Whether it is the installation's, and not one that ends with this process.
+    kept: bool,
 }
 
 impl Keys {
@@ -91,6 +93,29 @@ impl Keys {
         }
         private(&path)?;
         read(&path)
+    }
+
+    /// The key of `installation` under `dir`; where there is none, one for this process alone, which opens nothing. Makes no file: for who
+    /// only reads a database, perhaps a copy on another machine.
+    ///
+    /// # Errors
+    /// [`KeyError`], where there is one that cannot be used.
+    pub fn load_or_pass(dir: &Path, installation: &InstallationId, random: &dyn IdSource) -> Result<Self, KeyError> {
+        let dir = dir.join(installation.as_str());
+        let path = dir.join("host.key");
+        if !path.exists() {
+            let mut host = Zeroizing::new([0; KEY_BYTES]);
+            random.fill(host.as_mut_slice());
+            return Ok(Self { host, kept: false });
+        }
+        private(&dir)?;
+        private(&path)?;
+        read(&path)
+    }
+
+    /// Whether tokens of this key are worth anything.
+    pub(crate) const fn are_kept(&self) -> bool {
+        self.kept
     }
 
     fn derive(&self, purpose: Purpose) -> Zeroizing<[u8; KEY_BYTES]> {
@@ -171,5 +196,5 @@ fn read(path: &Path) -> Result<Keys, KeyError> {
     let mut bytes = Zeroizing::new(Vec::new());
     std::fs::File::open(path).map_err(io)?.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     let host: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| KeyError::Malformed { path: path.to_owned() })?;
-    Ok(Keys { host: Zeroizing::new(host) })
+    Ok(Keys { host: Zeroizing::new(host), kept: true })
 }

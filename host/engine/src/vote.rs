@@ -207,6 +207,7 @@ impl Engine {
         let judged = case.open(now).and_then(|()| already(&case, operator)).and_then(|()| case.judge(rules, actor, None));
         let hash = case_hash(&case)?;
         let (token, cannot) = match judged {
+            Ok(_) if !self.keys.are_kept() => (None, Some(no_key())),
             Ok(_) => (Some(self.keys.approval_token(&case.request.id, &hash, operator, EPOCH)), None),
             Err(error) => (None, Some(error)),
         };
@@ -215,6 +216,11 @@ impl Engine {
         let roles = held.zip(counting).map(|(held, counting)| held.intersection(counting).cloned().collect()).unwrap_or_default();
         Ok(ApprovalCard { token, cannot, roles, ..card_of(&case, view) })
     }
+}
+
+fn no_key() -> OrcError {
+    OrcError::new(ErrorCode::NotPermitted, "the key that tokens are made with is not here")
+        .hint("ask a running host, or run this as the user that owns the database")
 }
 
 /// The card as everybody sees it: no token, nothing about the viewer. Its digest is recorded with the vote.

@@ -151,8 +151,6 @@ error_codes! {
     OwnershipLost = "ownership-lost": Unavailable,
     /// The host cannot be reached or went away in the middle.
     HostUnreachable = "host-unreachable": Unavailable,
-    /// A gate said no, or gave no usable answer.
-    GateBlocked = "gate-blocked": Failed,
     /// A guest gave no usable answer outside a phase.
     GuestFault = "guest-fault": Failed,
     /// A command did not end well.

@@ -248,9 +248,9 @@ fn write_plan(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
     let document = &ready.document;
     let id = &document.workflow;
     for requester in &document.requesters {
-        let open = tx.open_plans_of(requester)?;
-        if document.revision == 1 && open >= u64::from(ready.open_plans) {
-            return Err(OrcError::new(ErrorCode::TooManyOpenPlans, format!("{requester} has {open} open plans, as many as are allowed"))
+        let others = tx.open_plans_of(requester, id)?;
+        if others >= u64::from(ready.open_plans) {
+            return Err(OrcError::new(ErrorCode::TooManyOpenPlans, format!("{requester} has {others} open plans, as many as are allowed"))
                 .hint("run or withdraw some: `orcctl workflows` lists them"));
         }
     }

@@ -155,7 +155,16 @@ async fn an_hour_s_plans_and_an_operator_s_open_ones() {
     world.ask("bob", plan("./build.sh")).await.unwrap();
     world.ask("alice", Replan { workflow: open.to_string() }).await.unwrap();
     world.ask("alice", withdraw(&open)).await.unwrap();
-    world.plan("./build.sh").await.unwrap();
+    let second = world.plan("./build.sh").await.unwrap().workflow.id;
+    // Planning again what is closed opens it, and is one more.
+    let card = world.card("bob", &second).await.unwrap();
+    let no = Reject { request: card.request.id.to_string(), token: card.token.unwrap(), role: None, reason: None };
+    world.ask("bob", no).await.unwrap();
+    let third = world.plan("./build.sh").await.unwrap().workflow.id;
+    let replan = || world.ask("alice", Replan { workflow: second.to_string() });
+    refused(&world, Some("alice"), (PLAN, "too-many-open-plans"), replan()).await;
+    world.ask("alice", withdraw(&third)).await.unwrap();
+    replan().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,12 +56,4 @@ impl ReadTx<'_> {
         let found = self.first(TABLE, "SELECT bytes FROM blob WHERE digest = ?1", [digest(key)], |row| row.raw("bytes"))?;
         found.ok_or_else(|| StoreError::NotFound { kind: TABLE, id: key.to_string() })
     }
-
-    /// Whether content of this digest is kept.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn has_blob(&self, key: &Digest) -> Result<bool, StoreError> {
-        Ok(self.count("SELECT count(*) FROM blob WHERE digest = ?1", [digest(key)])? > 0)
-    }
 }

@@ -50,13 +50,4 @@ impl ReadTx<'_> {
             Ok(Timer { kind: row.raw("kind")?, subject: row.raw("subject")?, due_at: row.time("due_at")? })
         })
     }
-
-    /// When the next due time is.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next = self.first("timer", "SELECT min(due_at) AS due_at FROM timer", [], |row| row.optional_time("due_at"))?;
-        Ok(next.flatten())
-    }
 }

@@ -73,14 +73,6 @@ impl ReadTx<'_> {
         }
         Ok(votes)
     }
-
-    /// The vote that used up a token.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] where it cannot be read.
-    pub fn vote_by_token(&self, token: &Digest) -> Result<Option<VoteRow>, StoreError> {
-        self.first(TABLE, "SELECT * FROM vote WHERE token_digest = ?1", [digest(token)], vote)
-    }
 }
 
 fn vote(row: &Record<'_>) -> Result<VoteRow, StoreError> {

@@ -175,15 +175,15 @@ impl ReadTx<'_> {
         )
     }
 
-    /// Open plans (planned, awaiting approval or approved) that an operator is a requester of.
+    /// Open plans (planned, awaiting approval or approved) that an operator is a requester of, one workflow left aside.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn open_plans_of(&self, operator: &OperatorName) -> Result<u64, StoreError> {
+    pub fn open_plans_of(&self, operator: &OperatorName, except: &WorkflowId) -> Result<u64, StoreError> {
         self.count(
             "SELECT count(*) FROM requester AS r JOIN workflow AS w ON w.id = r.workflow
-             WHERE r.operator = ?1 AND w.state IN ('planned', 'awaiting_approval', 'approved')",
-            [operator.as_str()],
+             WHERE r.operator = ?1 AND w.id <> ?2 AND w.state IN ('planned', 'awaiting_approval', 'approved')",
+            (operator.as_str(), except.as_str()),
         )
     }
 }

@@ -15,7 +15,7 @@ const SHELL_IN_QUOTES: &str = "$`";
 ///
 /// # Errors
 /// `invalid-command`, naming the character and its column, counted in characters from 1.
-pub(crate) fn parse(text: &str) -> Result<Argv, OrcError> {
+pub fn parse(text: &str) -> Result<Argv, OrcError> {
     if text.len() > MAX_TEXT {
         return Err(refuse(format!("the command is longer than {MAX_TEXT} bytes")));
     }

@@ -5,7 +5,7 @@ use orc_domain::audit::{EventKind, NewEvent, Subject};
 use orc_domain::operators::Actor;
 use orc_domain::states::ExecutionState;
 use orc_domain::*;
-use orc_store::{Found, ReadTx};
+use orc_store::ReadTx;
 use serde_json::json;
 
 use crate::authority::{Act, authorise};
@@ -27,7 +27,7 @@ impl Engine {
         let driven: Vec<ExecutionId> = self.driven().keys().cloned().collect();
         let (status, id, over_now) = self
             .write(move |tx| {
-                let workflow = tx.workflow(&named(tx, &request.id)?)?;
+                let workflow = tx.workflow(&views::find_workflow(tx, &request.id)?)?;
                 let groups = views::groups(tx, &workflow)?;
                 let act = Act::Cancel { requesters: &workflow.requesters, groups: &groups };
                 authorise(&rules.checked.operators, &rules.checked.settings.admin_group, &actor, act)?;
@@ -101,19 +101,6 @@ impl Engine {
             Ok(answer)
         })
         .await
-    }
-}
-
-/// The workflow that an id means: its own or its execution's.
-pub(crate) fn named(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, OrcError> {
-    let of = |found: &Found| match found {
-        Found::Workflow(id) => Some(Ok(id.clone())),
-        Found::Execution(id) => Some(Err(id.clone())),
-        _ => None,
-    };
-    match views::find(tx, text, "workflow or execution", of)? {
-        Ok(id) => Ok(id),
-        Err(execution) => Ok(tx.execution(&execution)?.workflow),
     }
 }
 

@@ -7,7 +7,6 @@ use orc_domain::{Digest, ErrorCode, ErrorKind, OrcError, Untrusted};
 use serde_json::{Value, json};
 
 use crate::authority::Act;
-use crate::control::named;
 use crate::engine::{Engine, digest_of, to_json};
 use crate::identity::Peer;
 use crate::once::Once;
@@ -129,7 +128,7 @@ impl Engine {
         let written = self
             .write(move |tx| {
                 let request = request.and_then(|text| views::find_request(tx, &text).ok()).map(|request| request.workflow);
-                let workflow = workflow.and_then(|text| named(tx, &text).ok()).or(request);
+                let workflow = workflow.and_then(|text| views::find_workflow(tx, &text).ok()).or(request);
                 let subject = Subject { tenant: None, project: project.and_then(|name| name.parse().ok()), workflow, execution: None };
                 tx.append(NewEvent { kind, actor, subject, body })?;
                 Ok(())

@@ -40,6 +40,7 @@ mod views;
 mod vote;
 
 pub use authority::{Act, Permit, VoteCase, authorise};
+pub use command::parse as parse_command;
 pub use document::{Inherited, Machine, command_grant, placed};
 pub use engine::{Engine, EngineParts};
 pub use identity::{Peer, identify};

@@ -34,11 +34,17 @@ pub(crate) fn find<T>(tx: &ReadTx<'_>, text: &str, kind: &str, take: impl Fn(&Fo
     }
 }
 
+/// The workflow that an id means: its own; or, where the id says its kind, that of one of its parts.
 pub(crate) fn find_workflow(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, OrcError> {
-    find(tx, text, WorkflowId::KIND, |found| match found {
-        Found::Workflow(id) => Some(id.clone()),
-        _ => None,
-    })
+    let any_part = text.contains('_');
+    let found = find(tx, text, WorkflowId::KIND, |found| (any_part || matches!(found, Found::Workflow(_))).then(|| found.clone()))?;
+    match found {
+        Found::Workflow(id) => Ok(id),
+        Found::Execution(id) => Ok(tx.execution(&id)?.workflow),
+        Found::ApprovalRequest(id) => Ok(tx.approval_request(&id)?.workflow),
+        Found::PhaseRun(id) => Ok(tx.execution(&tx.phase_run(&id)?.execution)?.workflow),
+        Found::WorkerRun(_) | Found::Decision(_) => Err(nothing(WorkflowId::KIND, text)),
+    }
 }
 
 /// The pending and past requests that an id means: a request's own, or all of a workflow's newest revision.

@@ -61,6 +61,7 @@ fn a_denial_says_rule_place_remedy_and_where_to_look_on() {
     assert!(lines[0].starts_with("error[policy-denied]: "), "{denied}");
     assert!(lines.iter().any(|line| line.starts_with("  reason: command-not-allowed: ")), "{denied}");
     assert!(lines.iter().any(|line| line.starts_with("    at policies/") && line.split(':').count() == 3), "{denied}");
+    assert!(denied.stderr.split_whitespace().collect::<Vec<_>>().join(" ").contains(", or use \"./build.sh\""), "{denied}");
     let hint = denied.stderr.split("hint: `orcctl ").nth(1).and_then(|rest| rest.split('`').next()).expect("a hint with a command");
     let words: Vec<&str> = hint.split_whitespace().collect();
     let explained = shell.by("alice", &words).ok();
@@ -68,6 +69,19 @@ fn a_denial_says_rule_place_remedy_and_where_to_look_on() {
         explained.stdout.contains("denied because") && explained.stdout.contains("command-not-allowed"),
         "the hint leads on: {explained}"
     );
+}
+
+#[test]
+fn the_id_of_a_part_means_its_workflow() {
+    let shell = Shell::crew();
+    let id = shell.plan("./build.sh");
+    let request = shell.json("bob", &["approvals"])["cards"][0]["request"]["id"].as_str().unwrap().to_owned();
+    for part in [&request, &id, &id[..6]] {
+        assert_eq!(shell.json("alice", &["status", part])["workflow"]["id"], id.as_str(), "{part}");
+    }
+    // Without its kind an id means a workflow.
+    let _ = shell.by("alice", &["status", &request[3..]]).fails(3, "not-found");
+    let _ = shell.by("alice", &["status", "de_nothere"]).fails(3, "not-found");
 }
 
 #[test]

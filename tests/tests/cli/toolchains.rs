@@ -123,4 +123,10 @@ fn what_cannot_be_registered_says_why() {
     let _ = add(&good, &["--yes", "--base", "no-such-branch"]);
     let _ = add(&good, &["--yes"]).ok().says("no test command was recognised").says("it was not tried");
     let _ = add(&good, &["--yes"]).fails(6, "config-invalid").says("there is a project `good` already");
+    let named =
+        shell.project("named", &[("check.sh", "#!/bin/sh\ntest \"$1\" = \"a b\" && test -e made\n"), ("make.sh", "#!/bin/sh\n: > made\n")]);
+    let _ = add(&named, &["--yes", "--verify", "./check.sh | tee log"]).fails(2, "invalid-command").says("`|` in column 12");
+    let commands = ["--yes", "--prepare", "./make.sh", "--verify", "./check.sh 'a b'"];
+    let added = add(&named, &commands).ok().says("it is green on the base commit");
+    assert!(!added.stdout.contains("no test command was recognised"), "{added}");
 }

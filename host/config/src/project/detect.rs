@@ -11,6 +11,9 @@ use orc_domain::risk::CommandFamily;
 /// Most of a file that is looked at, in bytes.
 const MAX_LOOK: u64 = 1024 * 1024;
 
+/// The note where nothing says whether the project is well.
+pub const NO_TESTS: &str = "no test command was recognised: name the commands with `--verify`, or later under `verify`";
+
 /// A guess, for a person to look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Detected {
@@ -39,7 +42,7 @@ pub fn detect(root: &Path) -> Detected {
     make(&files, &mut found);
     verification_paths(&files, &mut found);
     if found.verify.is_empty() {
-        found.notes.push("no test command was recognised: name the commands under `verify`".to_owned());
+        found.notes.push(NO_TESTS.to_owned());
     }
     found
 }

@@ -5,7 +5,7 @@ mod edit;
 mod propose;
 mod toolchain;
 
-pub use detect::{Detected, detect};
+pub use detect::{Detected, NO_TESTS, detect};
 pub use edit::{EditError, append_allowed_command, append_project};
 pub use propose::propose;
 pub use toolchain::{Toolchain, toolchain};

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use orc_config::project::{EditError, append_allowed_command, append_project, detect, propose, toolchain};
+use orc_config::project::{EditError, NO_TESTS, append_allowed_command, append_project, detect, propose, toolchain};
 use orc_config::{Checked, REGISTRY_FILE, RULES_FILE, RootSnapshot};
 use orc_domain::api::NextStep;
 use orc_domain::project::{Argv, ProjectEntry, ProjectLaunch};
 use orc_domain::risk::CommandFamily;
 use orc_domain::{ErrorCode, OperatorName, OrcError, ProjectName, TenantName};
+use orc_engine::parse_command;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -30,7 +31,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Look at a git repository, propose an entry, and add it to the registry
-    #[command(after_help = "Example:\n  orcctl project add ~/src/flowry --name flowry")]
+    #[command(after_help = "Examples:\n  orcctl project add ~/src/flowry --name flowry\n  \
+                            orcctl project add ~/src/legacy --verify \"./ci/test.sh --all\"")]
     Add(Box<Add>),
     /// List the registered projects
     #[command(after_help = "Example:\n  orcctl project list")]
@@ -51,6 +53,12 @@ struct Add {
     /// The branch that work starts from [default: the one checked out]
     #[arg(long, value_name = "BRANCH")]
     base: Option<String>,
+    /// A command that makes a fresh checkout usable, instead of what is recognised; repeatable
+    #[arg(long, value_name = "COMMAND")]
+    prepare: Vec<String>,
+    /// A command that says whether the project is well, instead of what is recognised; repeatable
+    #[arg(long, value_name = "COMMAND")]
+    verify: Vec<String>,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -131,6 +139,13 @@ fn look_at(context: &Context, checked: &Checked, add: &Add, path: &Path) -> Resu
         );
     }
     let mut found = detect(path);
+    if !add.prepare.is_empty() {
+        found.prepare = commands(&add.prepare)?;
+    }
+    if !add.verify.is_empty() {
+        found.verify = commands(&add.verify)?;
+        found.notes.retain(|note| note != NO_TESTS);
+    }
     let (search, rustup) = wiring::toolchain_places();
     let tools = toolchain(found.prepare.iter().chain(&found.verify), &search, rustup.as_deref());
     found.notes.extend(tools.missing.iter().map(|program| format!("`{program}` is in no directory of PATH")));
@@ -151,6 +166,10 @@ fn look_at(context: &Context, checked: &Checked, add: &Add, path: &Path) -> Resu
         runbooks: BTreeMap::new(),
     };
     Ok((entry, found.notes))
+}
+
+fn commands(texts: &[String]) -> Result<Vec<Argv>, OrcError> {
+    texts.iter().map(|text| parse_command(text)).collect()
 }
 
 fn tenant(checked: &Checked, named: Option<TenantName>) -> Result<TenantName, OrcError> {

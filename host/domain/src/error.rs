@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::Problem;
 use crate::decision::Reason;
 use crate::risk::word_enum;
 
@@ -207,6 +208,18 @@ impl OrcError {
             next = cause.source();
         }
         error
+    }
+
+    /// The problems of a root: each a cause with its place.
+    pub fn of_root(problems: &[Problem]) -> Self {
+        let message = match problems.len() {
+            1 => "1 problem under the root".to_owned(),
+            count => format!("{count} problems under the root"),
+        };
+        problems.iter().fold(Self::new(ErrorCode::ConfigInvalid, message), |error, problem| {
+            let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            error.cause(format!("{}: {}{help}", problem.at, problem.message))
+        })
     }
 
     /// With what to do next.

@@ -480,13 +480,8 @@ fn none_active() -> OrcError {
 }
 
 /// All problems as one error.
-pub(crate) fn invalid(problems: &[Problem]) -> OrcError {
-    let mut error = OrcError::new(ErrorCode::ConfigInvalid, format!("the root is not in order: {} problem(s)", problems.len()));
-    for problem in problems {
-        let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        error.causes.push(format!("{}: {}{help}", problem.at, problem.message));
-    }
-    error.hint("`orcctl config check` and `orcctl policy test` show them again")
+fn invalid(problems: &[Problem]) -> OrcError {
+    OrcError::of_root(problems).hint("`orcctl config check` and `orcctl policy test` show them again")
 }
 
 fn digests(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Digest> {

@@ -30,19 +30,9 @@ pub(crate) fn policy(checked: &Checked) -> Result<Policy, Vec<Problem>> {
 
 /// The rules of the root, or the error that names its first problem.
 pub(crate) fn rules_of(root: &Path) -> Result<(Checked, Policy), OrcError> {
-    let checked = checked(&snapshot(root)?).map_err(|problems| invalid(&problems))?;
-    let policy = policy(&checked).map_err(|problems| invalid(&problems))?;
+    let checked = checked(&snapshot(root)?).map_err(|problems| OrcError::of_root(&problems))?;
+    let policy = policy(&checked).map_err(|problems| OrcError::of_root(&problems))?;
     Ok((checked, policy))
-}
-
-/// The problems of a root as an error: each a cause with its place.
-pub(crate) fn invalid(problems: &[Problem]) -> OrcError {
-    let count = problems.len();
-    let message = if count == 1 { "1 problem under the root".to_owned() } else { format!("{count} problems under the root") };
-    problems.iter().fold(OrcError::new(ErrorCode::ConfigInvalid, message), |error, problem| {
-        let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
-        error.cause(format!("{}: {}{help}", problem.at, problem.message))
-    })
 }
 
 /// Guests for one command: nothing cached, so that no key is needed.

@@ -44,5 +44,5 @@ pub(crate) async fn run(context: &Context, Arguments { command: Command::Check }
         check.digest = Some(snapshot.digest());
         return context.answer(&check);
     }
-    Err(local::invalid(&check.problems))
+    Err(OrcError::of_root(&check.problems))
 }

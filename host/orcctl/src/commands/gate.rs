@@ -121,7 +121,7 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
 }
 
 fn checked(root: &Path) -> Result<Checked, OrcError> {
-    local::checked(&local::snapshot(root)?).map_err(|problems| local::invalid(&problems))
+    local::checked(&local::snapshot(root)?).map_err(|problems| OrcError::of_root(&problems))
 }
 
 fn list(checked: &Checked) -> GuestRows {
@@ -199,7 +199,7 @@ async fn results(component: &Path, directory: &Path) -> Result<Vec<CaseResult>, 
 }
 
 fn lock(context: &Context, root: &Path, only: Option<&GuestName>) -> Result<(), OrcError> {
-    let relocked = orc_config::lock::relock(&local::snapshot(root)?, only).map_err(|problems| local::invalid(&problems))?;
+    let relocked = orc_config::lock::relock(&local::snapshot(root)?, only).map_err(|problems| OrcError::of_root(&problems))?;
     if !relocked.changes.is_empty() {
         local::write(&root.join(LOCK_FILE), &relocked.text)?;
     }

@@ -89,7 +89,7 @@ pub(crate) struct Added {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     let paths = Paths::resolve(&context.globals)?;
     let snapshot = local::snapshot(paths.own_root()?)?;
-    let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
+    let checked = local::checked(&snapshot).map_err(|problems| OrcError::of_root(&problems))?;
     match arguments.command {
         Command::List => context.answer(&Projects { projects: checked.registry.projects }),
         Command::Add(add) => register(context, &paths, &checked, *add).await,
@@ -218,8 +218,8 @@ fn write_entry(root: &Path, mut snapshot: RootSnapshot, name: &ProjectName, bloc
     }
     snapshot.files.insert(REGISTRY_FILE.to_owned(), registry.clone().into_bytes());
     snapshot.files.insert(RULES_FILE.to_owned(), rules.clone().into_bytes());
-    let checked = local::checked(&snapshot).map_err(|problems| local::invalid(&problems))?;
-    local::policy(&checked).map_err(|problems| local::invalid(&problems))?;
+    let checked = local::checked(&snapshot).map_err(|problems| OrcError::of_root(&problems))?;
+    local::policy(&checked).map_err(|problems| OrcError::of_root(&problems))?;
     local::write(&root.join(REGISTRY_FILE), &registry)?;
     local::write(&root.join(RULES_FILE), &rules)
 }

@@ -60,10 +60,9 @@ fn prepare(snapshot: &RootSnapshot) -> Result<(Checked, Policy), Vec<Problem>> {
 fn failing_cases(policy: &Policy) -> Vec<Problem> {
     let report = policy.run_tests(None);
     let failing = report.cases.into_iter().filter(|case| !case.differences.is_empty());
-    let problem = |case: orc_policy::CaseReport| Problem {
-        at: Place { file: case.file, line: 0, column: 0 },
-        message: format!("the case {} fails: {}", case.name, case.differences.join("; ")),
-        help: Some("`orcctl policy test` shows the whole decision".to_owned()),
+    let problem = |case: orc_policy::CaseReport| {
+        let message = format!("the case {} fails: {}", case.name, case.differences.join("; "));
+        Problem::new(&Place::file(case.file), message).help("`orcctl policy test` shows the whole decision")
     };
     failing.map(problem).collect()
 }
@@ -76,9 +75,8 @@ async fn unloadable(guests: &dyn Guests, checked: &Checked) -> Vec<Problem> {
             let pin = checked.guests.get(&binding.guest).map(|guest| guest.pin.path.clone()).unwrap_or_default();
             let bytes = checked.file(&pin).unwrap_or_default();
             if let Err(fault) = guests.load(&binding, Arc::from(bytes)).await {
-                let at = Place { file: pin, line: 0, column: 0 };
                 let message = format!("the {} {} of the phase {phase} does not load as {position}: {fault}", binding.kind, binding.guest);
-                problems.push(Problem { at, message, help: Some("`orcctl gate inspect` shows what it is".to_owned()) });
+                problems.push(Problem::new(&Place::file(pin), message).help("`orcctl gate inspect` shows what it is"));
             }
         }
     }
@@ -91,10 +89,7 @@ pub async fn problems(snapshot: &RootSnapshot, guests: &dyn Guests) -> Vec<Probl
     match tokio::task::spawn_blocking(move || prepare(&content)).await {
         Ok(Ok((checked, _))) => unloadable(guests, &checked).await,
         Ok(Err(problems)) => problems,
-        Err(error) => {
-            let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
-            vec![Problem { at, message: format!("it could not be looked at: {error}"), help: None }]
-        }
+        Err(error) => vec![Problem::new(&Place::file("the root"), format!("it could not be looked at: {error}"))],
     }
 }
 
@@ -158,8 +153,7 @@ impl Engine {
             Err(error) => {
                 // When it can be read again it is looked at again, even if it is what it was before.
                 *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
-                let problem = Problem { at, message: error.to_string(), help: None };
+                let problem = Problem::new(&Place::file("the root"), error.to_string());
                 self.refuse(None, BTreeMap::new(), vec![problem], active.is_none()).await
             }
         }
@@ -225,8 +219,7 @@ impl Engine {
         if self.rules.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             return Err(error);
         }
-        let at = Place { file: orc_config::ORC_FILE.to_owned(), line: 0, column: 0 };
-        let problems = vec![Problem { at, message: error.message, help: error.hint }];
+        let problems = vec![Problem { help: error.hint, ..Problem::new(&Place::file(orc_config::ORC_FILE), error.message) }];
         self.remember(Candidate { digest, ready: Err(problems.clone()) });
         self.refuse(Some(digest), files, problems, false).await
     }
@@ -387,9 +380,8 @@ impl Engine {
             let (Some(left), Some(under_root)) = (left, under_root.filter(|root| root.files != files)) else {
                 return once.keep(tx, &status(tx)?);
             };
-            let at = Place { file: "the root".to_owned(), line: 0, column: 0 };
             let message = format!("{ROLLED_BACK}: revision {} gave way to the content of revision {revision}", left.revision);
-            let problem = Problem { at, message, help: Some("change it, and it is a candidate again".to_owned()) };
+            let problem = Problem::new(&Place::file("the root"), message).help("change it, and it is a candidate again");
             let (digest, files) = (Some(under_root.digest()), digests(&under_root.files));
             let row = RulesCandidateRow { digest, files, seen_at: tx.now(), problems: vec![problem], proposed_by: None };
             tx.put_rules_candidate(&row)?;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orc_domain::api::Problem;
+use orc_domain::decision::Place;
 
 use crate::Words;
-use crate::problem::{file_place, problem_help};
 use crate::rules::{Rules, read};
 use crate::yaml::{self, Key, Node, Reader, Value};
 
@@ -46,7 +46,7 @@ impl Tables {
     pub(crate) fn new(files: &BTreeMap<&str, &[u8]>, live: CaseTable, problems: &mut Vec<Problem>) -> Self {
         let Some(bytes) = files.get(STOCK_TABLE) else {
             let help = "cases with `table: stock` are decided on it: bring it back from the stock rules, or remove those cases";
-            return Self { live, stock: Err(problem_help(&file_place(STOCK_TABLE), "the file is missing", help)) };
+            return Self { live, stock: Err(Problem::new(&Place::file(STOCK_TABLE), "the file is missing").help(help)) };
         };
         let stock = yaml::parse(STOCK_TABLE, bytes).map(|sections| stock(&sections, &live, problems));
         problems.extend(stock.as_ref().err().cloned());
@@ -59,7 +59,7 @@ impl Tables {
             None => Ok(&self.live),
             Some((_, Value::Text(text))) if text == "stock" => self.stock.as_ref().map_err(Clone::clone),
             Some((name, _)) => {
-                Err(problem_help(&name.at, "a case names no table but `stock`", "leave the key out to test policies/data/rules.yaml"))
+                Err(Problem::new(&name.at, "a case names no table but `stock`").help("leave the key out to test policies/data/rules.yaml"))
             }
         }
     }

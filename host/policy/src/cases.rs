@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use orc_domain::api::Problem;
-use orc_domain::decision::{Decision, DecisionInput, EntryPoint, GroupFacts, Reason, RequirementKind};
+use orc_domain::decision::{Decision, DecisionInput, EntryPoint, GroupFacts, Place, Reason, RequirementKind};
 use orc_domain::risk::RiskClass;
 use orc_domain::{Code, GroupName};
 
 use crate::case_table::{CaseTable, STOCK_TABLE, Tables};
-use crate::problem::{file_place, problem, problem_help, unknown};
+use crate::problem::unknown;
 use crate::rules::Rules;
 use crate::shape;
 use crate::yaml::{self, Node, Reader};
@@ -72,7 +72,7 @@ pub(crate) fn read_all(files: &BTreeMap<&str, &[u8]>, live: CaseTable) -> (Vec<C
 fn default_input(files: &BTreeMap<&str, &[u8]>) -> Result<Node, Problem> {
     let missing = || {
         let help = "every case says only how it differs from this input";
-        problem_help(&file_place(DEFAULT_INPUT), "the file is missing", help)
+        Problem::new(&Place::file(DEFAULT_INPUT), "the file is missing").help(help)
     };
     yaml::parse(DEFAULT_INPUT, files.get(DEFAULT_INPUT).ok_or_else(missing)?)
 }
@@ -81,9 +81,9 @@ fn case(file: &str, bytes: &[u8], base: &Node, tables: &Tables) -> Result<Case, 
     let Some((folder, name)) = file.strip_prefix(TESTS).and_then(|rest| rest.strip_suffix(".yaml")).and_then(|rest| rest.split_once('/'))
     else {
         let help = "a case is policies/tests/<entry>/<name>.yaml";
-        return Err(vec![problem_help(&file_place(file), "this file is no case", help)]);
+        return Err(vec![Problem::new(&Place::file(file), "this file is no case").help(help)]);
     };
-    let entry: EntryPoint = folder.parse().map_err(|_| vec![unknown(&file_place(file), "entry point", folder, EntryPoint::ALL)])?;
+    let entry: EntryPoint = folder.parse().map_err(|_| vec![unknown(&Place::file(file), "entry point", folder, EntryPoint::ALL)])?;
     let node = yaml::parse(file, bytes).map_err(|found| vec![found])?;
     let table = tables.named(node.get("table")).map_err(|found| vec![found])?;
     let mut reader = Reader::default();
@@ -126,7 +126,7 @@ fn input(case: &Node, base: &Node, rules: &Rules, words: &Words, reader: &mut Re
         }
         Err(error) => {
             let at = over.map_or(&merged.at, |over| &over.at);
-            reader.problems.push(problem(at, format!("with the default input this is no input: {error}")));
+            reader.problems.push(Problem::new(at, format!("with the default input this is no input: {error}")));
             None
         }
     }
@@ -152,7 +152,7 @@ fn expectation(node: &Node, rules: &Rules, words: &Words, reader: &mut Reader) -
     if let Some(allowed) = node.get("allowed")
         && reader.boolean(Some(allowed), denied.is_empty()) != denied.is_empty()
     {
-        reader.problems.push(problem_help(&allowed.at, "`allowed` and `denied` contradict each other", "leave one out"));
+        reader.problems.push(Problem::new(&allowed.at, "`allowed` and `denied` contradict each other").help("leave one out"));
     }
     Expectation {
         warned: codes(reader, "warned").unwrap_or_default(),

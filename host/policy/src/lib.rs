@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use orc_domain::api::Problem;
-use orc_domain::decision::{Decision, DecisionInput, EntryPoint};
+use orc_domain::decision::{Decision, DecisionInput, EntryPoint, Place};
 use orc_domain::{Code, FlagName, GroupName, PhaseName, ProjectName, TenantName};
 
 mod case_table;
@@ -41,7 +41,7 @@ pub use rules::{FlagRule, RULES_FILE};
 use case_table::CaseTable;
 use cases::Case;
 use evaluate::Ground;
-use problem::{file_place, problem_help, unknown};
+use problem::unknown;
 use program::Program;
 
 /// The names that the rest of the root defines and that rules may use.
@@ -73,7 +73,7 @@ impl Policy {
     /// Every problem of every file, sorted by place.
     pub fn load(files: &BTreeMap<String, Vec<u8>>, words: &Words) -> Result<Self, Vec<Problem>> {
         let broke_down =
-            || vec![problem_help(&file_place("policies"), "the rules could not be read", "the machine is out of memory or threads")];
+            || vec![Problem::new(&Place::file("policies"), "the rules could not be read").help("the machine is out of memory or threads")];
         engine::on_large_stack(|| load(files, words)).unwrap_or_else(|| Err(broke_down()))
     }
 
@@ -123,7 +123,7 @@ fn load(files: &BTreeMap<String, Vec<u8>>, words: &Words) -> Result<Policy, Vec<
     let table = match files.get(RULES_FILE).map(|bytes| yaml::parse(RULES_FILE, bytes)) {
         Some(Ok(table)) => table,
         Some(Err(found)) => return Err(with(problems, found)),
-        None => return Err(with(problems, problem_help(&file_place(RULES_FILE), "the file is missing", "`orcctl init` writes one"))),
+        None => return Err(with(problems, Problem::new(&Place::file(RULES_FILE), "the file is missing").help("`orcctl init` writes one"))),
     };
     let (rules, found) = rules::read(&table, words);
     problems.extend(found);
@@ -163,5 +163,5 @@ fn stray(path: &str) -> Option<Problem> {
         || name.starts_with("tests/")
         || EntryPoint::ALL.iter().any(|entry| name.strip_suffix(".rhai") == Some(entry.as_str()));
     let expected = EntryPoint::ALL.iter().map(|entry| format!("{entry}.rhai")).chain(["data/rules.yaml".to_owned()]);
-    (!known).then(|| unknown(&file_place(path), "policy file", name, expected))
+    (!known).then(|| unknown(&Place::file(path), "policy file", name, expected))
 }

@@ -10,7 +10,7 @@ use orc_domain::decision::Place;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, ScriptFuncDef, Stmt};
 
 use crate::out::{METHODS, code_argument};
-use crate::problem::{problem, problem_help, suggest, unknown};
+use crate::problem::{suggest, unknown};
 use crate::rules::Rules;
 use crate::shape::Shape;
 use crate::{Words, natives, shape};
@@ -108,7 +108,7 @@ impl Linter<'_> {
     }
 
     fn say(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
-        let found = problem_help(&self.place(at), message, help);
+        let found = Problem::new(&self.place(at), message).help(help);
         self.found.problems.push(found);
     }
 
@@ -426,7 +426,7 @@ impl Linter<'_> {
         if !natives::FUNCTIONS.iter().any(|(known, _)| *known == name) {
             let own = self.own.iter().map(|(name, _)| name.clone());
             let known: Vec<String> = natives::FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).chain(own).collect();
-            let found = problem(&self.place(at), format!("there is no function `{name}`"));
+            let found = Problem::new(&self.place(at), format!("there is no function `{name}`"));
             self.found.problems.push(Problem { help: Some(suggest(name, &known)), ..found });
             return Shape::Any;
         }

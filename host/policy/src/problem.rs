@@ -6,21 +6,11 @@ use orc_domain::Untrusted;
 use orc_domain::api::Problem;
 use orc_domain::decision::Place;
 
-/// A problem without help.
-pub(crate) fn problem(at: &Place, message: impl Into<String>) -> Problem {
-    Problem { at: at.clone(), message: message.into(), help: None }
-}
-
-/// A problem with what to do.
-pub(crate) fn problem_help(at: &Place, message: impl Into<String>, help: impl Into<String>) -> Problem {
-    Problem { help: Some(help.into()), ..problem(at, message) }
-}
-
 /// `text` is no `kind` among `known`.
 pub(crate) fn unknown<T: Display>(at: &Place, kind: &str, text: &str, known: impl IntoIterator<Item = T>) -> Problem {
     let known: Vec<String> = known.into_iter().map(|name| name.to_string()).collect();
     let shown = Untrusted::new(text).for_line(60);
-    Problem { at: at.clone(), message: format!("`{shown}` is no known {kind}"), help: Some(suggest(text, &known)) }
+    Problem::new(at, format!("`{shown}` is no known {kind}")).help(suggest(text, &known))
 }
 
 /// The nearest name, or all of them where none is near.
@@ -39,9 +29,4 @@ fn nearest<'a>(text: &str, known: &'a [String]) -> Option<&'a String> {
     let scored = known.iter().map(|name| (strsim::damerau_levenshtein(&text, name), name));
     let (distance, name) = scored.min()?;
     (distance <= 1 + text.chars().count().min(name.len()) / 3).then_some(name)
-}
-
-/// The whole file.
-pub(crate) fn file_place(file: &str) -> Place {
-    Place { file: file.to_owned(), line: 0, column: 0 }
 }

@@ -8,7 +8,6 @@ use orc_domain::decision::{EntryPoint, Place};
 use rhai::{AST, Engine, Module, Scope};
 
 use crate::lint::{self, Context, Signatures};
-use crate::problem::{file_place, problem, problem_help};
 use crate::rules::Rules;
 use crate::{Words, engine};
 
@@ -33,7 +32,7 @@ pub(crate) fn compile(files: &BTreeMap<&str, &[u8]>, rules: &Rules, words: &Word
         let file = format!("policies/{entry}.rhai");
         let Some(bytes) = files.get(file.as_str()) else {
             let help = format!("add it with `fn {entry}(input, data, out) {{ }}`: without it every such question is denied");
-            compiler.problems.push(problem_help(&file_place(&file), "the file is missing", help));
+            compiler.problems.push(Problem::new(&Place::file(&file), "the file is missing").help(help));
             continue;
         };
         if let Some(ast) = compiler.script(&file, bytes, &libraries) {
@@ -60,11 +59,8 @@ impl Compiler<'_> {
         for (file, bytes) in files.iter().filter(|(file, _)| file.starts_with(LIBRARIES)) {
             let Some(name) = file.strip_prefix(LIBRARIES).and_then(|name| name.strip_suffix(".rhai")) else { continue };
             if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') || name.is_empty() {
-                self.problems.push(problem_help(
-                    &file_place(file),
-                    "this is no name of a library",
-                    "use a-z and `_`, as in lib/limits.rhai",
-                ));
+                let problem = Problem::new(&Place::file(*file), "this is no name of a library");
+                self.problems.push(problem.help("use a-z and `_`, as in lib/limits.rhai"));
                 continue;
             }
             let Some(ast) = self.script(file, bytes, &none) else { continue };
@@ -76,7 +72,7 @@ impl Compiler<'_> {
                     Ok(module) => {
                         self.engine.register_static_module(name, module.into());
                     }
-                    Err(error) => self.problems.push(problem(&file_place(file), error.to_string())),
+                    Err(error) => self.problems.push(Problem::new(&Place::file(*file), error.to_string())),
                 }
             }
         }
@@ -87,11 +83,11 @@ impl Compiler<'_> {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if text.len() <= LARGEST => text,
             Ok(_) => {
-                self.problems.push(problem(&file_place(file), format!("the script is larger than {LARGEST} bytes")));
+                self.problems.push(Problem::new(&Place::file(file), format!("the script is larger than {LARGEST} bytes")));
                 return None;
             }
             Err(_) => {
-                self.problems.push(problem(&file_place(file), "the file is not UTF-8 text"));
+                self.problems.push(Problem::new(&Place::file(file), "the file is not UTF-8 text"));
                 return None;
             }
         };
@@ -108,11 +104,8 @@ impl Compiler<'_> {
                 let (line, column) = (error.1.line().unwrap_or(0), error.1.position().unwrap_or(0));
                 let at = Place { file: file.to_owned(), line, column };
                 let message = Untrusted::new(error.0.to_string()).for_line(300);
-                self.problems.push(problem_help(
-                    &at,
-                    message,
-                    "docs/policy.md says what the policy language has, and what it does without",
-                ));
+                self.problems
+                    .push(Problem::new(&at, message).help("docs/policy.md says what the policy language has, and what it does without"));
                 None
             }
         }
@@ -122,11 +115,8 @@ impl Compiler<'_> {
         let parameters = ast.iter_functions().find(|function| function.name == entry.as_str()).map(|function| function.params);
         if parameters.is_none_or(|parameters| parameters != ["input", "data", "out"]) {
             let help = format!("write it as `fn {entry}(input, data, out) {{ .. }}`");
-            self.problems.push(problem_help(
-                &file_place(file),
-                format!("the function `{entry}` with its three parameters is missing"),
-                help,
-            ));
+            self.problems
+                .push(Problem::new(&Place::file(file), format!("the function `{entry}` with its three parameters is missing")).help(help));
         }
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
-use crate::problem::{file_place, problem, problem_help, unknown};
+use crate::problem::unknown;
 
 /// A value with its place.
 #[derive(Debug, Clone)]
@@ -43,15 +43,15 @@ pub(crate) struct Key {
 
 /// Reads a file.
 pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Node, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| problem(&file_place(file), "the file is not UTF-8 text"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Problem::new(&Place::file(file), "the file is not UTF-8 text"))?;
     // An alias says a thing where a reader does not see it, and a few of them can stand for gigabytes.
     let options = serde_yaml::options! { budget: serde_yaml::budget! { max_aliases: 0, max_anchors: 0 } };
     let raw: Spanned<Raw> = serde_yaml::from_str_with_options(text, options).map_err(|error| {
         let location = error.location();
-        let at = location.map_or_else(|| file_place(file), |at| place(file, at));
+        let at = location.map_or_else(|| Place::file(file), |at| place(file, at));
         // The first line says what is wrong; the rest is a picture for terminals.
         let message = error.without_snippet().to_string();
-        problem(&at, message.lines().next().unwrap_or("this is no YAML").to_owned())
+        Problem::new(&at, message.lines().next().unwrap_or("this is no YAML").to_owned())
     })?;
     Ok(raw_node(file, raw))
 }
@@ -201,7 +201,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     fn expected(&mut self, node: &Node, what: &str) {
-        self.problems.push(problem(&node.at, format!("expected {what}, found {}", node.kind())));
+        self.problems.push(Problem::new(&node.at, format!("expected {what}, found {}", node.kind())));
     }
 
     /// The entries of a table with any keys.
@@ -224,7 +224,7 @@ impl Reader {
             }
         }
         for name in required.iter().filter(|name| node.get(name).is_none()) {
-            self.problems.push(problem_help(&node.at, format!("the key `{name}` is missing"), format!("add `{name}:`")));
+            self.problems.push(Problem::new(&node.at, format!("the key `{name}` is missing")).help(format!("add `{name}:`")));
         }
     }
 
@@ -244,11 +244,11 @@ impl Reader {
     pub(crate) fn text(&mut self, node: &Node) -> String {
         match &node.value {
             Value::Text(text) if text.trim().chars().any(|c| c != '\n' && is_hostile(c)) => {
-                self.problems.push(problem(&node.at, "the text holds control or hidden characters"));
+                self.problems.push(Problem::new(&node.at, "the text holds control or hidden characters"));
             }
             Value::Text(text) if !text.trim().is_empty() => return text.trim().to_owned(),
-            Value::Text(_) => self.problems.push(problem(&node.at, "expected text, found empty text")),
-            _ => self.problems.push(problem_help(&node.at, format!("expected text, found {}", node.kind()), "put it in quotes")),
+            Value::Text(_) => self.problems.push(Problem::new(&node.at, "expected text, found empty text")),
+            _ => self.problems.push(Problem::new(&node.at, format!("expected text, found {}", node.kind())).help("put it in quotes")),
         }
         String::new()
     }
@@ -270,7 +270,7 @@ impl Reader {
         match node.value {
             Value::Int(value) if (least..=most).contains(&value) => return u64::try_from(value).unwrap_or(0),
             Value::Int(value) => {
-                self.problems.push(problem(&node.at, format!("{value} is out of range: use {least} to {most}")));
+                self.problems.push(Problem::new(&node.at, format!("{value} is out of range: use {least} to {most}")));
             }
             _ => self.expected(node, "a whole number"),
         }
@@ -296,7 +296,7 @@ impl Reader {
         T: FromStr,
         T::Err: fmt::Display,
     {
-        text.parse().map_err(|error: T::Err| self.problems.push(problem(at, error.to_string()))).ok()
+        text.parse().map_err(|error: T::Err| self.problems.push(Problem::new(at, error.to_string()))).ok()
     }
 
     /// A list of validated names, each once.
@@ -310,7 +310,7 @@ impl Reader {
             if let Some(word) = self.word(item)
                 && !words.insert(word)
             {
-                self.problems.push(problem(&item.at, "this stands here twice"));
+                self.problems.push(Problem::new(&item.at, "this stands here twice"));
             }
         }
         words

@@ -112,8 +112,7 @@ pub(crate) struct Report {
 impl Report {
     /// Something about a whole file.
     pub(crate) fn file(&mut self, file: &str, message: impl Into<String>, help: impl Into<Option<String>>) {
-        let at = Place { file: file.to_owned(), line: 0, column: 0 };
-        self.problems.push(Problem { at, message: message.into(), help: help.into() });
+        self.problems.push(Problem { help: help.into(), ..Problem::new(&Place::file(file), message) });
     }
 }
 

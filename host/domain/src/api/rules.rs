@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NextStep;
 use crate::canonical::Digest;
+use crate::decision::Place;
 use crate::names::OperatorName;
 use crate::operators::Actor;
 use crate::time::Timestamp;
@@ -85,12 +86,26 @@ pub struct RulesCandidateView {
 #[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Where.
-    pub at: crate::decision::Place,
+    pub at: Place,
     /// What.
     pub message: String,
     /// What was probably meant, or what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem without help.
+    pub fn new(at: &Place, message: impl Into<String>) -> Self {
+        Self { at: at.clone(), message: message.into(), help: None }
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 /// Ask what differs between two contents of the root, inside the files.

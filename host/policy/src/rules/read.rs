@@ -10,7 +10,7 @@ use orc_domain::risk::{CommandFamily, RiskClass};
 use super::*;
 use crate::Words;
 use crate::floor;
-use crate::problem::{problem, problem_help, unknown};
+use crate::problem::unknown;
 use crate::yaml::{Node, Reader, Value};
 
 const SECTIONS: &[&str] = &[
@@ -91,7 +91,7 @@ impl File<'_> {
             }
         }
         for missing in all.iter().filter(|name| found.iter().all(|(known, _)| known != *name)) {
-            self.reader.problems.push(problem(&node.at, format!("`{missing}` is missing: say what holds for each")));
+            self.reader.problems.push(Problem::new(&node.at, format!("`{missing}` is missing: say what holds for each")));
         }
         found
     }
@@ -132,7 +132,7 @@ impl File<'_> {
             if rule.groups.is_empty() {
                 let at = node.get(class.as_str()).map_or(&node.at, |entry| &entry.at);
                 let help = "name a group: the floor of ORC denies such a plan anyway";
-                self.reader.problems.push(problem_help(at, format!("`{class}` risk needs at least one group"), help));
+                self.reader.problems.push(Problem::new(at, format!("`{class}` risk needs at least one group")).help(help));
             }
         }
         self.rising(node, &approvals);
@@ -147,7 +147,7 @@ impl File<'_> {
             for (group, quorum) in less.groups.iter().filter(|(group, quorum)| more.groups.get(*group) < Some(*quorum)) {
                 let at = node.get(class.as_str()).map_or(&node.at, |entry| &entry.at);
                 let message = format!("`{class}` asks less than `{below}`: {quorum} of group `{group}` are missing");
-                self.reader.problems.push(problem_help(at, message, format!("add `{group}: {quorum}`")));
+                self.reader.problems.push(Problem::new(at, message).help(format!("add `{group}: {quorum}`")));
             }
         }
     }
@@ -225,7 +225,7 @@ impl File<'_> {
         };
         if window.from_hour >= window.to_hour {
             let help = "a window over midnight is two: one to hour 24, one from hour 0";
-            self.reader.problems.push(problem_help(&node.at, "the window ends before it starts", help));
+            self.reader.problems.push(Problem::new(&node.at, "the window ends before it starts").help(help));
         }
         window
     }
@@ -289,7 +289,7 @@ impl File<'_> {
             self.reader.keys(entry, &["level", "remedy"], &[]);
             if floor::CODES.contains(&key.name.as_str()) {
                 let help = "choose another name: this one is given by ORC itself and no table changes it";
-                self.reader.problems.push(problem_help(&key.at, format!("the code `{}` is reserved", key.name), help));
+                self.reader.problems.push(Problem::new(&key.at, format!("the code `{}` is reserved", key.name)).help(help));
             }
             let level = entry.get("level").and_then(|level| self.reader.word(level)).unwrap_or(Level::Deny);
             let remedy = entry.get("remedy").map(|text| self.reader.text(text));
@@ -330,7 +330,7 @@ impl File<'_> {
     fn pattern(&mut self, node: &Node) -> Pattern {
         let words = self.reader.items(Some(node));
         if words.is_empty() {
-            self.reader.problems.push(problem(&node.at, "an allowed command is a list with at least the program"));
+            self.reader.problems.push(Problem::new(&node.at, "an allowed command is a list with at least the program"));
         }
         words.iter().enumerate().filter_map(|(index, word)| self.pattern_word(index, word)).collect()
     }
@@ -340,7 +340,7 @@ impl File<'_> {
             self.reader.keys(node, &["one_of"], &["one_of"]);
             let items = self.reader.items(node.get("one_of"));
             if items.is_empty() {
-                self.reader.problems.push(problem(&node.at, "`one_of` needs at least one word"));
+                self.reader.problems.push(Problem::new(&node.at, "`one_of` needs at least one word"));
             }
             return Some(PatternWord::OneOf { one_of: items.iter().filter_map(|item| self.exact(item)).collect() });
         }
@@ -352,11 +352,13 @@ impl File<'_> {
         match &node.value {
             Value::Text(text) if !text.is_empty() && !text.chars().any(orc_domain::untrusted::is_hostile) => Some(text.clone()),
             Value::Text(_) => {
-                self.reader.problems.push(problem(&node.at, "a word of a command is neither empty nor does it hold control characters"));
+                let message = "a word of a command is neither empty nor does it hold control characters";
+                self.reader.problems.push(Problem::new(&node.at, message));
                 None
             }
             _ => {
-                self.reader.problems.push(problem_help(&node.at, "expected one word of a command", "put numbers and `true` in quotes"));
+                let problem = Problem::new(&node.at, "expected one word of a command");
+                self.reader.problems.push(problem.help("put numbers and `true` in quotes"));
                 None
             }
         }

@@ -17,7 +17,6 @@
 mod check;
 pub mod init;
 pub mod lock;
-mod names;
 mod node;
 pub mod project;
 mod read;

@@ -6,9 +6,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use orc_domain::nearest::{did_you_mean, suggest};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
-use crate::names::{nearest, suggest};
 use crate::node::{Kind, Mark, Node, Scalar, Wrong, shown};
 
 /// Things noted in one document; a file with more is another kind of file.
@@ -334,8 +334,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         let known = variants.contains(&word);
         let fault = || {
             let message = format!("`{}` is not one of {}", shown(word), variants.join(", "));
-            let help = nearest(word, variants.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-            Fault { help, ..Fault::new(message) }
+            Fault { help: did_you_mean(word, variants.iter().copied()), ..Fault::new(message) }
         };
         let result = if known { visitor.visit_enum(word.into_deserializer()) } else { Err(fault()) };
         self.located(result)

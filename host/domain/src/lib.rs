@@ -1,7 +1,7 @@
 //! The words of ORC as types: ids, names, states and their transitions, plan, decision, verdict, grant, contracts, intents, ports.
 //!
 //! **Belongs here:** plain data that more than one room speaks about, its validation, its canonical form and hash, the transition
-//! functions, and the ports (traits) behind which the rooms with side effects stand.
+//! functions, the name that was probably meant ([`nearest`]), and the ports (traits) behind which the rooms with side effects stand.
 //!
 //! **Never belongs here:** I/O, a runtime, a clock, randomness, SQL, Rhai, wasmtime, a process. Nothing in this crate can fail for a
 //! reason outside its arguments.
@@ -21,6 +21,7 @@ pub mod error;
 pub mod grant;
 pub mod ids;
 pub mod names;
+pub mod nearest;
 pub mod operators;
 pub mod output;
 pub mod plan;

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orc_domain::api::Problem;
 use orc_domain::decision::Place;
+use orc_domain::nearest::suggest;
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, Position, ScriptFuncDef, Stmt};
 
 use crate::out::{METHODS, code_argument};
-use crate::problem::{suggest, unknown};
+use crate::problem::unknown;
 use crate::rules::Rules;
 use crate::shape::Shape;
 use crate::{Words, natives, shape};
@@ -424,10 +425,10 @@ impl Linter<'_> {
     /// A call of one of ORC's own functions.
     fn native(&mut self, name: &str, arguments: &[Shape], at: Position) -> Shape {
         if !natives::FUNCTIONS.iter().any(|(known, _)| *known == name) {
-            let own = self.own.iter().map(|(name, _)| name.clone());
-            let known: Vec<String> = natives::FUNCTIONS.iter().map(|(name, _)| (*name).to_owned()).chain(own).collect();
-            let found = Problem::new(&self.place(at), format!("there is no function `{name}`"));
-            self.found.problems.push(Problem { help: Some(suggest(name, &known)), ..found });
+            let own = self.own.iter().map(|(name, _)| name.as_str());
+            let known = natives::FUNCTIONS.iter().map(|(name, _)| *name).chain(own);
+            let help = suggest(name, known);
+            self.say(at, format!("there is no function `{name}`"), help);
             return Shape::Any;
         }
         self.arity(natives::FUNCTIONS, name, arguments.len(), at);

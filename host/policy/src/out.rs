@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orc_domain::decision::{Obligation, Place, Reason, Requirement, RequirementKind};
+use orc_domain::nearest::suggest;
 use orc_domain::risk::RiskClass;
-use orc_domain::{Code, GroupName, Untrusted};
+use orc_domain::{GroupName, Untrusted};
 use rhai::{Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::Words;
 use crate::natives::{refuse, risk};
-use crate::problem::suggest;
 use crate::rules::{Level, Rules};
 
 type Answer<T> = Result<T, Box<EvalAltResult>>;
@@ -148,8 +148,8 @@ impl Out {
 
     fn reason(&self, call: &Call<'_>, code: &str, message: &str) -> Answer<(Reason, Level)> {
         let Some((code, rule)) = self.0.rules.codes.get_key_value(code) else {
-            let known: Vec<String> = self.0.rules.codes.keys().map(Code::to_string).collect();
-            return Err(refuse(format!("the reason code `{}` is not in the table `codes`: {}", shown(code), suggest(code, &known))));
+            let help = suggest(code, self.0.rules.codes.keys());
+            return Err(refuse(format!("the reason code `{}` is not in the table `codes`: {help}", shown(code))));
         };
         let reason = Reason { code: code.clone(), message: shown(message), at: Some(place(call)), remedy: rule.remedy.clone() };
         Ok((reason, rule.level))
@@ -157,10 +157,7 @@ impl Out {
 
     fn group(&self, name: &str) -> Answer<GroupName> {
         let group = self.0.words.groups.get(name).cloned();
-        group.ok_or_else(|| {
-            let known: Vec<String> = self.0.words.groups.iter().map(GroupName::to_string).collect();
-            refuse(format!("`{}` is no role group: {}", shown(name), suggest(name, &known)))
-        })
+        group.ok_or_else(|| refuse(format!("`{}` is no role group: {}", shown(name), suggest(name, &self.0.words.groups))))
     }
 
     fn deny(&self, call: &Call<'_>, code: &str, message: &str, remedy: Option<&str>) -> Answer<()> {
@@ -241,8 +238,8 @@ impl Out {
 
     fn oblige(&self, call: &Call<'_>, kind: &str, value: &str) -> Answer<()> {
         let Some(kind) = self.0.words.obligations.get(kind) else {
-            let known: Vec<String> = self.0.words.obligations.iter().map(Code::to_string).collect();
-            return Err(refuse(format!("`{}` is no obligation that the host can meet: {}", shown(kind), suggest(kind, &known))));
+            let help = suggest(kind, &self.0.words.obligations);
+            return Err(refuse(format!("`{}` is no obligation that the host can meet: {help}", shown(kind))));
         };
         let obligation = Obligation { kind: kind.clone(), value: shown(value), at: Some(place(call)) };
         self.entry()?.obligations.push(obligation);

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use orc_domain::Digest;
+use orc_domain::nearest::nearest;
 use orc_domain::plan::BaseCommit;
 use orc_domain::untrusted::Untrusted;
 
@@ -56,7 +57,8 @@ impl Workspaces {
             return Err(WorkspaceError::EmptyRepository { root: project.root });
         }
         let Some((_, tip)) = branches.iter().find(|(name, _)| name == branch.as_bytes()) else {
-            let nearest = nearest(branch, branches.iter().map(|(name, _)| name.as_slice()));
+            let names: Vec<_> = branches.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+            let nearest = nearest(branch, &names).into_iter().map(Untrusted::new).collect();
             return Err(WorkspaceError::UnknownBranch { root: project.root, branch: Untrusted::new(branch), nearest });
         };
         if !self.has_commit(&project, tip).await? {
@@ -167,17 +169,6 @@ fn branch_line(line: &[u8]) -> Option<(Vec<u8>, String)> {
     let id = std::str::from_utf8(&line[..space]).ok().filter(|id| is_object_id(id))?;
     let name = line[space + 1..].strip_prefix(b"refs/heads/")?;
     Some((name.to_owned(), id.to_owned()))
-}
-
-/// Up to three names that are near to what was asked for.
-fn nearest<'a>(asked: &str, names: impl Iterator<Item = &'a [u8]>) -> Vec<Untrusted> {
-    let mut scored: Vec<(f64, String)> = names
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .map(|name| (strsim::jaro_winkler(asked, &name), name))
-        .filter(|(score, _)| *score > 0.6)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    scored.into_iter().take(3).map(|(_, name)| Untrusted::new(name)).collect()
 }
 
 /// The canonical root and the common directory of its repository.

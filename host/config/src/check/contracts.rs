@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orc_domain::GuestName;
 use orc_domain::contract::{BindingEntry, BindingPosition, Contracts, PhaseContract, PhaseKind};
+use orc_domain::nearest::suggest;
 use orc_domain::verdict::{BindingMode, GuestKind};
 
 use super::{Document, LockedGuest, Report, values};
-use crate::names::suggest;
 use crate::node::shown;
 use crate::root::RootSnapshot;
 
@@ -76,14 +76,14 @@ fn pipelines(file: &Document<Contracts>, report: &mut Report) {
         for (index, phase) in pipeline.phases.iter().enumerate() {
             let at = format!("{at}/phases/{index}");
             if !file.value.phases.contains_key(phase) {
-                let help = suggest(phase.as_str(), file.value.phases.keys().map(|name| name.as_str()));
+                let help = suggest(phase.as_str(), file.value.phases.keys());
                 file.wrong(report, &at, format!("there is no phase `{phase}`"), help);
             } else if !seen.insert(phase) {
                 file.wrong(report, &at, format!("the phase `{phase}` stands twice in the pipeline `{name}`"), None);
             }
         }
         for phase in pipeline.on_request.iter().filter(|phase| !pipeline.phases.contains(phase)) {
-            let help = suggest(phase.as_str(), pipeline.phases.iter().map(|name| name.as_str()));
+            let help = suggest(phase.as_str(), &pipeline.phases);
             file.wrong(report, &format!("{at}/on_request"), format!("the pipeline `{name}` has no phase `{phase}`"), help);
         }
     }
@@ -136,7 +136,7 @@ fn phase_file<'a>(file: &Document<Contracts>, at: &str, path: &str, snapshot: &'
         return Some(bytes);
     }
     let wanted = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let there = snapshot.files.keys().map(String::as_str).filter(|name| name.starts_with("phases/") && name.ends_with(wanted));
+    let there = snapshot.files.keys().filter(|name| name.starts_with("phases/") && name.ends_with(wanted));
     file.wrong(report, at, format!("there is no file `{}` under phases/ of the root", shown(path)), suggest(path, there));
     None
 }
@@ -157,7 +157,7 @@ fn binding(file: &Document<Contracts>, path: &str, position: BindingPosition, en
         Some(None) => return,
         None => {
             let fitting = guests.iter().filter(|(_, guest)| guest.as_ref().is_none_or(|guest| guest.manifest.kind == wanted));
-            let help = suggest(name.as_str(), fitting.map(|(name, _)| name.as_str()));
+            let help = suggest(name.as_str(), fitting.map(|(name, _)| name));
             return file.wrong(report, &at, format!("there is no guest `{name}` in {}", crate::LOCK_FILE), help);
         }
     };
@@ -168,7 +168,7 @@ fn binding(file: &Document<Contracts>, path: &str, position: BindingPosition, en
     }
     let defaults = &guest.manifest.settings;
     for key in entry.settings.as_object().into_iter().flat_map(|own| own.keys()).filter(|key| !defaults.contains_key(*key)) {
-        let help = suggest(key, defaults.keys().map(String::as_str));
+        let help = suggest(key, defaults.keys());
         let message = format!("the guest `{name}` has no setting `{}`", shown(key));
         file.wrong(report, &format!("{path}/settings/{key}"), message, help);
     }

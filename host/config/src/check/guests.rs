@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use orc_domain::api::Problem;
 use orc_domain::decision::Place;
+use orc_domain::nearest::suggest;
 use orc_domain::verdict::{GuestManifest, GuestPin};
 use orc_domain::{Digest, GuestName};
 
 use super::{Document, LockedGuest, Report};
-use crate::names::suggest;
 use crate::node::shown;
 use crate::root::RootSnapshot;
 
@@ -51,7 +51,7 @@ fn pinned<'a>(
 ) -> Option<&'a [u8]> {
     let at = format!("guests/{name}");
     let Some(bytes) = snapshot.file(path).filter(|_| path.starts_with(GUESTS_FOLDER)) else {
-        let help = suggest(path, snapshot.files.keys().map(String::as_str).filter(|name| name.starts_with(GUESTS_FOLDER)));
+        let help = suggest(path, snapshot.files.keys().filter(|name| name.starts_with(GUESTS_FOLDER)));
         let message = format!("there is no file `{}` under {GUESTS_FOLDER} of the root", shown(path));
         file.wrong(report, &format!("{at}/{path_key}"), message, help);
         return None;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use orc_domain::nearest::did_you_mean;
 use orc_domain::operators::{Operator, Operators};
 use orc_domain::{OperatorName, RoleName};
 
 use super::{Document, Report, values};
-use crate::names::nearest;
 use crate::node::shown;
 
 pub(super) fn check(file: &Document<Operators>, report: &mut Report) {
@@ -56,7 +56,7 @@ fn roles(file: &Document<Operators>, report: &mut Report) {
     let counted: BTreeSet<&RoleName> = file.value.role_groups.values().flatten().collect();
     for (name, operator) in &file.value.operators {
         for role in operator.roles.iter().filter(|role| !counted.contains(role)) {
-            let help = nearest(role.as_str(), counted.iter().map(|role| role.as_str())).map(|near| format!("did you mean `{near}`?"));
+            let help = did_you_mean(role.as_str(), counted.iter().copied());
             file.warn(report, &format!("operators/{name}/roles"), format!("the role `{role}` counts for no role group"), help);
         }
     }

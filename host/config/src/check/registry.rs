@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use orc_domain::ProjectName;
 use orc_domain::contract::Contracts;
+use orc_domain::nearest::suggest;
 use orc_domain::operators::Operators;
 use orc_domain::project::{ProjectEntry, Registry};
 
 use super::{Document, Report, values};
-use crate::names::suggest;
 use crate::node::shown;
 
 pub(super) fn check(file: &Document<Registry>, operators: Option<&Operators>, contracts: Option<&Contracts>, report: &mut Report) {
@@ -31,7 +31,7 @@ pub(super) fn check(file: &Document<Registry>, operators: Option<&Operators>, co
 
 fn tenant(file: &Document<Registry>, at: &str, entry: &ProjectEntry, report: &mut Report) {
     if !file.value.tenants.contains_key(&entry.tenant) {
-        let help = suggest(entry.tenant.as_str(), file.value.tenants.keys().map(|name| name.as_str()));
+        let help = suggest(entry.tenant.as_str(), file.value.tenants.keys());
         file.wrong(report, &format!("{at}/tenant"), format!("there is no tenant `{}`", entry.tenant), help);
     }
 }
@@ -51,7 +51,7 @@ fn owners(file: &Document<Registry>, at: &str, entry: &ProjectEntry, operators: 
         let at = format!("{at}/owners/{index}");
         match operators.operators.get(owner) {
             None => {
-                let help = suggest(owner.as_str(), operators.operators.keys().map(|name| name.as_str()));
+                let help = suggest(owner.as_str(), operators.operators.keys());
                 file.wrong(report, &at, format!("there is no operator `{owner}` in {}", crate::OPERATORS_FILE), help);
             }
             Some(operator) if operator.withdrawn => file.warn(report, &at, format!("the operator `{owner}` is withdrawn"), None),

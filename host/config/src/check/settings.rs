@@ -1,11 +1,11 @@
 //! `config/orc.yaml`.
 
 use orc_domain::grant::Protection;
+use orc_domain::nearest::suggest;
 use orc_domain::operators::Operators;
 use orc_domain::settings::Settings;
 
 use super::{Document, Report, values};
-use crate::names::suggest;
 
 pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, report: &mut Report) {
     let settings = &file.value;
@@ -42,7 +42,7 @@ fn accepted(file: &Document<Settings>, report: &mut Report) {
 fn admins(file: &Document<Settings>, operators: &Operators, report: &mut Report) {
     let group = &file.value.admin_group;
     if !operators.role_groups.contains_key(group) {
-        let help = suggest(group.as_str(), operators.role_groups.keys().map(|name| name.as_str()));
+        let help = suggest(group.as_str(), operators.role_groups.keys());
         file.wrong(report, "admin_group", format!("there is no role group `{group}` in {}", crate::OPERATORS_FILE), help);
     } else if operators.members(group).next().is_none() {
         let help = format!("give a role of `{group}` to an operator in {}", crate::OPERATORS_FILE);

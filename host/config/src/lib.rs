@@ -7,7 +7,7 @@
 //! **Never belongs here:** what the rules say (`policies/` is carried along and digested, the policy room compiles it), comparing
 //! numbers of config with anything (policy does), running a command, the clock, the environment.
 //!
-//! **How a file is read:** `node` parses YAML into a tree in which every value knows its place; `read` makes the domain type of it and
+//! **How a file is read:** `orc-yaml` parses it into a tree in which every value knows its place; `read` makes the domain type of it and
 //! notes everything wrong in one go; the files of `check/` look at what the types alone cannot say, one file of the root each.
 //!
 //! **Pitfalls:** which keys exist is said by the domain's types alone: a new field there is a new key here. A check that looks at a value
@@ -17,7 +17,6 @@
 mod check;
 pub mod init;
 pub mod lock;
-mod node;
 pub mod project;
 mod read;
 mod root;

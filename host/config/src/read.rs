@@ -6,13 +6,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use orc_domain::api::Problem;
+use orc_domain::decision::Place;
 use orc_domain::nearest::{did_you_mean, suggest};
+use orc_yaml::{Kind, Node, Scalar, shown};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
-use crate::node::{Kind, Mark, Node, Scalar, Wrong, shown};
-
-/// Things noted in one document; a file with more is another kind of file.
-const MAX_WRONGS: usize = 100;
+/// Problems noted in one document; a file with more is another kind of file.
+const MAX_PROBLEMS: usize = 100;
 
 /// Between them every validated text of the configuration accepts one of these: names the first, digests the second, the id the third.
 const STAND_IN_TEXTS: [&str; 3] = ["x", "sha256:0000000000000000000000000000000000000000000000000000000000000000", "in_x"];
@@ -24,7 +25,7 @@ pub(crate) type Hole = (usize, Option<&'static str>);
 pub(crate) struct Reading<T> {
     /// The value, with stand-ins where something was wrong; `None` where even that failed.
     pub(crate) value: Option<T>,
-    pub(crate) wrongs: Vec<Wrong>,
+    pub(crate) problems: Vec<Problem>,
     /// Nodes whose value, or one of whose fields, is a stand-in.
     pub(crate) repaired: BTreeSet<Hole>,
 }
@@ -43,12 +44,12 @@ pub(crate) fn read<T: DeserializeOwned>(root: &Node) -> Reading<T> {
         }
     };
     let repaired = session.holes.into_inner().into_keys().collect();
-    Reading { value, wrongs: session.wrongs.into_inner(), repaired }
+    Reading { value, problems: session.problems.into_inner(), repaired }
 }
 
 #[derive(Default)]
 struct Session {
-    wrongs: RefCell<Vec<Wrong>>,
+    problems: RefCell<Vec<Problem>>,
     /// Each hole with the stand-in text that is tried for it.
     holes: RefCell<BTreeMap<Hole, usize>>,
     /// Unknown keys that were noted in an earlier round.
@@ -70,9 +71,9 @@ impl Session {
             (None, _) => return false,
         };
         self.holes.borrow_mut().insert(hole, 0);
-        let mut wrongs = self.wrongs.borrow_mut();
-        wrongs.push(Wrong { at, message: fault.message, help: fault.help });
-        wrongs.len() < MAX_WRONGS
+        let mut problems = self.problems.borrow_mut();
+        problems.push(Problem { at, message: fault.message, help: fault.help });
+        problems.len() < MAX_PROBLEMS
     }
 
     fn try_next_text(&self, hole: Hole) -> bool {
@@ -89,16 +90,15 @@ impl Session {
 
     fn note_unknown(&self, key: &Node, fields: &'static [&'static str]) {
         if self.unknown.borrow_mut().insert(key.id) {
-            let name = key.text().unwrap_or_default();
-            let wrong = Wrong::new(key.at, format!("unknown key `{}`", shown(name)));
-            self.wrongs.borrow_mut().push(wrong.help(suggest(name, fields.iter().copied())));
+            let problem = Problem::new(&key.at, format!("unknown key `{}`", shown(key.text())));
+            self.problems.borrow_mut().push(problem.help(suggest(key.text(), fields.iter().copied())));
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Origin {
-    Node { id: usize, at: Mark },
+    Node { id: usize, at: Place },
     StandIn(Hole),
 }
 
@@ -155,8 +155,8 @@ impl<'a> Reader<'a> {
     /// Says where a fault of this value comes from, unless a value inside it said so already.
     fn located<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
         result.map_err(|mut fault| {
-            fault.origin.get_or_insert(match self.source {
-                Source::Node(node) => Origin::Node { id: node.id, at: node.at },
+            fault.origin.get_or_insert_with(|| match self.source {
+                Source::Node(node) => Origin::Node { id: node.id, at: node.at.clone() },
                 Source::StandIn(hole) => Origin::StandIn(hole),
             });
             fault
@@ -164,11 +164,8 @@ impl<'a> Reader<'a> {
     }
 
     fn expected<T>(self, what: &str, node: &Node) -> Result<T, Fault> {
-        let help = match node.scalar() {
-            Some(Scalar::Bool(_) | Scalar::Integer(_) | Scalar::Float(_)) if what == "text" => Some("put it in quotes".to_owned()),
-            _ => None,
-        };
-        self.located(Err(Fault { help, ..Fault::new(format!("expected {what}, found {}", node.found())) }))
+        let Problem { message, help, .. } = node.expected(what);
+        self.located(Err(Fault { help, ..Fault::new(message) }))
     }
 
     fn integer(self, lowest: i128, highest: i128) -> Result<i128, Fault> {
@@ -193,22 +190,14 @@ impl<'a> Reader<'a> {
     fn items(self) -> Result<&'a [Node], Fault> {
         match self.source {
             Source::StandIn(_) => Ok(&[]),
-            Source::Node(node) => match (&node.kind, node.scalar()) {
-                (Kind::List(items), _) => Ok(items),
-                (_, Some(Scalar::Nothing)) => Ok(&[]),
-                _ => self.expected("a list", node),
-            },
+            Source::Node(node) => node.items().map_or_else(|| self.expected("a list", node), Ok),
         }
     }
 
     fn entries(self) -> Result<&'a [(Node, Node)], Fault> {
         match self.source {
             Source::StandIn(_) => Ok(&[]),
-            Source::Node(node) => match (&node.kind, node.scalar()) {
-                (Kind::Mapping { entries, .. }, _) => Ok(entries),
-                (_, Some(Scalar::Nothing)) => Ok(&[]),
-                _ => self.expected("a mapping", node),
-            },
+            Source::Node(node) => node.entries().map_or_else(|| self.expected("a mapping", node), Ok),
         }
     }
 
@@ -216,7 +205,7 @@ impl<'a> Reader<'a> {
     fn fields(self, known: &'static [&'static str]) -> Result<Vec<(Key<'a>, Self)>, Fault> {
         let mut fields = Vec::new();
         for (key, value) in self.entries()? {
-            match known.iter().find(|field| Some(**field) == key.text()) {
+            match known.iter().find(|field| **field == key.text()) {
                 Some(field) => fields.push((Key::Field(field), self.session.reader(value))),
                 None => self.session.note_unknown(key, known),
             }
@@ -263,7 +252,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
             None => self.deserialize_map(visitor),
             Some(Scalar::Nothing) => self.located(visitor.visit_unit()),
             Some(Scalar::Bool(value)) => self.located(visitor.visit_bool(value)),
-            Some(Scalar::Integer(_)) if node.text().is_some_and(|text| text.starts_with('-')) => self.deserialize_i64(visitor),
+            Some(Scalar::Integer(_)) if node.text().starts_with('-') => self.deserialize_i64(visitor),
             Some(Scalar::Integer(_)) => self.deserialize_u64(visitor),
             Some(Scalar::Float(value)) => self.located(visitor.visit_f64(value)),
             Some(Scalar::Text(text)) => self.located(visitor.visit_str(text)),
@@ -398,7 +387,7 @@ impl<'de> de::Deserializer<'de> for KeyReader<'_> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let text = match self.0.source {
-            Source::Node(node) => node.text().unwrap_or_default(),
+            Source::Node(node) => node.text(),
             Source::StandIn(hole) => self.0.session.stand_in_text(hole),
         };
         self.0.located(visitor.visit_str(text))

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use orc_domain::api::Problem;
 use orc_domain::decision::Place;
+use orc_yaml::{Kind, Node, Scalar};
 
 use crate::Words;
+use crate::reader::{Reader, overlaid};
 use crate::rules::{Rules, read};
-use crate::yaml::{self, Key, Node, Reader, Value};
 
 /// The sections that replace those of the table for cases with `table: stock`.
 pub(crate) const STOCK_TABLE: &str = "policies/tests/stock-table.yaml";
@@ -28,7 +29,7 @@ impl CaseTable {
     /// The rules of this table with `over`, a case's own, laid on it.
     pub(crate) fn rules_with(&self, over: Option<&Node>, reader: &mut Reader) -> Arc<Rules> {
         let Some(over) = over else { return Arc::clone(&self.rules) };
-        let (rules, problems) = read(&self.node.overlaid(over), &self.words);
+        let (rules, problems) = read(&overlaid(&self.node, over), &self.words);
         reader.problems.extend(problems);
         Arc::new(rules)
     }
@@ -38,7 +39,7 @@ impl CaseTable {
 pub(crate) struct Tables {
     live: CaseTable,
     /// Or why there is none, which matters only to a case that names it.
-    stock: Result<CaseTable, Problem>,
+    stock: Result<CaseTable, Vec<Problem>>,
 }
 
 impl Tables {
@@ -46,20 +47,21 @@ impl Tables {
     pub(crate) fn new(files: &BTreeMap<&str, &[u8]>, live: CaseTable, problems: &mut Vec<Problem>) -> Self {
         let Some(bytes) = files.get(STOCK_TABLE) else {
             let help = "cases with `table: stock` are decided on it: bring it back from the stock rules, or remove those cases";
-            return Self { live, stock: Err(Problem::new(&Place::file(STOCK_TABLE), "the file is missing").help(help)) };
+            return Self { live, stock: Err(vec![Problem::new(&Place::file(STOCK_TABLE), "the file is missing").help(help)]) };
         };
-        let stock = yaml::parse(STOCK_TABLE, bytes).map(|sections| stock(&sections, &live, problems));
-        problems.extend(stock.as_ref().err().cloned());
+        let stock = orc_yaml::parse(STOCK_TABLE, bytes).map(|sections| stock(&sections, &live, problems));
+        problems.extend(stock.as_ref().err().into_iter().flatten().cloned());
         Self { live, stock }
     }
 
     /// The table that the value of a case's key `table` names.
-    pub(crate) fn named(&self, name: Option<&Node>) -> Result<&CaseTable, Problem> {
-        match name.map(|name| (name, &name.value)) {
+    pub(crate) fn named(&self, name: Option<&Node>) -> Result<&CaseTable, Vec<Problem>> {
+        match name.map(|name| (name, name.scalar())) {
             None => Ok(&self.live),
-            Some((_, Value::Text(text))) if text == "stock" => self.stock.as_ref().map_err(Clone::clone),
+            Some((_, Some(Scalar::Text("stock")))) => self.stock.as_ref().map_err(Clone::clone),
             Some((name, _)) => {
-                Err(Problem::new(&name.at, "a case names no table but `stock`").help("leave the key out to test policies/data/rules.yaml"))
+                let help = "leave the key out to test policies/data/rules.yaml";
+                Err(vec![Problem::new(&name.at, "a case names no table but `stock`").help(help)])
             }
         }
     }
@@ -75,25 +77,25 @@ fn stock(sections: &Node, live: &CaseTable, problems: &mut Vec<Problem>) -> Case
 }
 
 /// `table` with each of `sections` in the place of its own.
-fn with_sections(table: &Node, sections: &[(Key, Node)]) -> Node {
+fn with_sections(table: &Node, sections: &[(Node, Node)]) -> Node {
     // That a table is none is said where it is read.
-    let Value::Map(own) = &table.value else { return table.clone() };
+    let Kind::Mapping { entries: own, flow } = &table.kind else { return table.clone() };
     let mut entries = sections.to_vec();
     for (section, own) in own {
-        match entries.iter_mut().find(|(key, _)| key.name == section.name) {
-            Some((_, stock)) if OPEN.contains(&section.name.as_str()) => keep_unnamed(stock, own),
+        match entries.iter_mut().find(|(key, _)| key.text() == section.text()) {
+            Some((_, stock)) if OPEN.contains(&section.text()) => keep_unnamed(stock, own),
             Some(_) => {}
             None => entries.push((section.clone(), own.clone())),
         }
     }
-    Node { at: table.at.clone(), value: Value::Map(entries) }
+    Node { kind: Kind::Mapping { entries, flow: *flow }, ..table.clone() }
 }
 
 /// Adds the entries of `own` that `stock` does not name.
 fn keep_unnamed(stock: &mut Node, own: &Node) {
-    let (Value::Map(known), Value::Map(own)) = (&mut stock.value, &own.value) else { return };
+    let (Kind::Mapping { entries: known, .. }, Kind::Mapping { entries: own, .. }) = (&mut stock.kind, &own.kind) else { return };
     for (key, entry) in own {
-        if known.iter().all(|(name, _)| name.name != key.name) {
+        if known.iter().all(|(name, _)| name.text() != key.text()) {
             known.push((key.clone(), entry.clone()));
         }
     }
@@ -106,7 +108,7 @@ fn with_named(words: &Words, sections: &Node) -> Words {
     let mut unheard = Reader::default();
     for (_, class) in sections.get("approvals").map(|classes| unheard.entries(classes)).unwrap_or_default() {
         let groups = class.get("groups").map(|groups| unheard.entries(groups)).unwrap_or_default();
-        words.groups.extend(groups.iter().filter_map(|(key, _)| key.name.parse().ok()));
+        words.groups.extend(groups.iter().filter_map(|(key, _)| key.text().parse().ok()));
     }
     for rule in unheard.items(sections.get("skip")) {
         words.phases.extend(rule.get("phase").and_then(|phase| unheard.word(phase)));

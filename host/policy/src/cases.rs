@@ -7,12 +7,13 @@ use orc_domain::api::Problem;
 use orc_domain::decision::{Decision, DecisionInput, EntryPoint, GroupFacts, Place, Reason, RequirementKind};
 use orc_domain::risk::RiskClass;
 use orc_domain::{Code, GroupName};
+use orc_yaml::Node;
 
 use crate::case_table::{CaseTable, STOCK_TABLE, Tables};
 use crate::problem::unknown;
+use crate::reader::{Reader, overlaid};
 use crate::rules::Rules;
 use crate::shape;
-use crate::yaml::{self, Node, Reader};
 use crate::{Words, floor};
 
 const TESTS: &str = "policies/tests/";
@@ -54,7 +55,7 @@ pub(crate) fn read_all(files: &BTreeMap<&str, &[u8]>, live: CaseTable) -> (Vec<C
     let base = match default_input(files) {
         Ok(base) => base,
         Err(found) => {
-            problems.push(found);
+            problems.extend(found);
             return (Vec::new(), problems);
         }
     };
@@ -69,12 +70,12 @@ pub(crate) fn read_all(files: &BTreeMap<&str, &[u8]>, live: CaseTable) -> (Vec<C
     (cases, problems)
 }
 
-fn default_input(files: &BTreeMap<&str, &[u8]>) -> Result<Node, Problem> {
+fn default_input(files: &BTreeMap<&str, &[u8]>) -> Result<Node, Vec<Problem>> {
     let missing = || {
         let help = "every case says only how it differs from this input";
-        Problem::new(&Place::file(DEFAULT_INPUT), "the file is missing").help(help)
+        vec![Problem::new(&Place::file(DEFAULT_INPUT), "the file is missing").help(help)]
     };
-    yaml::parse(DEFAULT_INPUT, files.get(DEFAULT_INPUT).ok_or_else(missing)?)
+    orc_yaml::parse(DEFAULT_INPUT, files.get(DEFAULT_INPUT).ok_or_else(missing)?)
 }
 
 fn case(file: &str, bytes: &[u8], base: &Node, tables: &Tables) -> Result<Case, Vec<Problem>> {
@@ -84,8 +85,8 @@ fn case(file: &str, bytes: &[u8], base: &Node, tables: &Tables) -> Result<Case, 
         return Err(vec![Problem::new(&Place::file(file), "this file is no case").help(help)]);
     };
     let entry: EntryPoint = folder.parse().map_err(|_| vec![unknown(&Place::file(file), "entry point", folder, EntryPoint::ALL)])?;
-    let node = yaml::parse(file, bytes).map_err(|found| vec![found])?;
-    let table = tables.named(node.get("table")).map_err(|found| vec![found])?;
+    let node = orc_yaml::parse(file, bytes)?;
+    let table = tables.named(node.get("table"))?;
     let mut reader = Reader::default();
     reader.keys(&node, &["about", "table", "input", "rules", "expect"], &["about", "expect"]);
     let about = node.get("about").map(|text| reader.text(text)).unwrap_or_default();
@@ -111,7 +112,7 @@ fn case(file: &str, bytes: &[u8], base: &Node, tables: &Tables) -> Result<Case, 
 fn input(case: &Node, base: &Node, rules: &Rules, words: &Words, reader: &mut Reader) -> Option<DecisionInput> {
     let shape = shape::input(words, rules);
     let over = case.get("input");
-    let merged = over.map_or_else(|| base.clone(), |over| base.overlaid(over));
+    let merged = over.map_or_else(|| base.clone(), |over| overlaid(base, over));
     let before = reader.problems.len();
     shape.check(&merged, reader);
     if reader.problems.len() > before {
@@ -164,7 +165,7 @@ fn expectation(node: &Node, rules: &Rules, words: &Words, reader: &mut Reader) -
         expires_h: node.get("expires_h").map(|hours| reader.number(hours, 1, i64::MAX)),
         obligations: node.get("obligations").map(|table| {
             let entries = reader.entries(table).iter();
-            entries.map(|(key, value)| (key.name.clone(), value.to_json().as_str().unwrap_or_default().to_owned())).collect()
+            entries.map(|(key, value)| (key.text().to_owned(), value.to_json().as_str().unwrap_or_default().to_owned())).collect()
         }),
         denied,
     }
@@ -173,7 +174,7 @@ fn expectation(node: &Node, rules: &Rules, words: &Words, reader: &mut Reader) -
 fn counted_groups(node: &Node, words: &Words, reader: &mut Reader) -> BTreeMap<GroupName, u64> {
     let mut groups = BTreeMap::new();
     for (key, quorum) in reader.entries(node) {
-        if let Some(group) = reader.parsed::<GroupName>(&key.at, &key.name) {
+        if let Some(group) = reader.parsed::<GroupName>(&key.at, key.text()) {
             reader.known(&key.at, "role group", &group, &words.groups);
             groups.insert(group, reader.number(quorum, 1, 100));
         }

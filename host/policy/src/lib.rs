@@ -29,10 +29,10 @@ mod natives;
 mod out;
 mod problem;
 mod program;
+mod reader;
 mod report;
 mod rules;
 mod shape;
-mod yaml;
 
 pub use floor::CODES as FLOOR_CODES;
 pub use report::{CaseReport, CodeCoverage, TestReport};
@@ -120,10 +120,13 @@ fn load(files: &BTreeMap<String, Vec<u8>>, words: &Words) -> Result<Policy, Vec<
     let ours = files.iter().filter(|(path, _)| path.starts_with("policies/") && !is_dropping(path));
     let files: BTreeMap<&str, &[u8]> = ours.map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
     let mut problems: Vec<Problem> = files.keys().filter_map(|path| stray(path)).collect();
-    let table = match files.get(RULES_FILE).map(|bytes| yaml::parse(RULES_FILE, bytes)) {
+    let table = match files.get(RULES_FILE).map(|bytes| orc_yaml::parse(RULES_FILE, bytes)) {
         Some(Ok(table)) => table,
         Some(Err(found)) => return Err(with(problems, found)),
-        None => return Err(with(problems, Problem::new(&Place::file(RULES_FILE), "the file is missing").help("`orcctl init` writes one"))),
+        None => {
+            let missing = Problem::new(&Place::file(RULES_FILE), "the file is missing").help("`orcctl init` writes one");
+            return Err(with(problems, vec![missing]));
+        }
     };
     let (rules, found) = rules::read(&table, words);
     problems.extend(found);
@@ -142,8 +145,8 @@ fn load(files: &BTreeMap<String, Vec<u8>>, words: &Words) -> Result<Policy, Vec<
     }
 }
 
-fn with(mut problems: Vec<Problem>, more: Problem) -> Vec<Problem> {
-    problems.push(more);
+fn with(mut problems: Vec<Problem>, more: Vec<Problem>) -> Vec<Problem> {
+    problems.extend(more);
     problems.sort();
     problems
 }

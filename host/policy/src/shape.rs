@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orc_domain::risk::{CommandFamily, RiskClass};
+use orc_yaml::Node;
 
 use crate::Words;
 use crate::problem::unknown;
+use crate::reader::Reader;
 use crate::rules::Rules;
-use crate::yaml::{Node, Reader, Value};
 
 /// The form of a value as far as it is known.
 #[derive(Debug, Clone)]
@@ -93,17 +94,18 @@ impl Shape {
 
     /// Names every key of `node` that this form does not have.
     pub(crate) fn check(&self, node: &Node, reader: &mut Reader) {
-        match (self, &node.value) {
-            (Self::Record(known), Value::Map(entries)) => {
+        let (entries, items) = (node.entries().unwrap_or_default(), node.items().unwrap_or_default());
+        match self {
+            Self::Record(known) => {
                 for (key, entry) in entries {
-                    match known.get(&key.name) {
+                    match known.get(key.text()) {
                         Some(shape) => shape.check(entry, reader),
-                        None => reader.problems.push(unknown(&key.at, "key here", &key.name, known.keys())),
+                        None => reader.problems.push(unknown(&key.at, "key here", key.text(), known.keys())),
                     }
                 }
             }
-            (Self::Table(shape), Value::Map(entries)) => entries.iter().for_each(|(_, entry)| shape.check(entry, reader)),
-            (Self::List(shape), Value::List(items)) => items.iter().for_each(|item| shape.check(item, reader)),
+            Self::Table(shape) => entries.iter().for_each(|(_, entry)| shape.check(entry, reader)),
+            Self::List(shape) => items.iter().for_each(|item| shape.check(item, reader)),
             _ => {}
         }
     }

@@ -6,9 +6,9 @@ use orc_domain::GuestName;
 use orc_domain::contract::{BindingEntry, BindingPosition, Contracts, PhaseContract, PhaseKind};
 use orc_domain::nearest::suggest;
 use orc_domain::verdict::{BindingMode, GuestKind};
+use orc_yaml::shown;
 
 use super::{Document, LockedGuest, Report, values};
-use crate::node::shown;
 use crate::root::RootSnapshot;
 
 type Guests = BTreeMap<GuestName, Option<LockedGuest>>;

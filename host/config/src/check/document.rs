@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use orc_domain::api::Problem;
 use orc_domain::decision::Place;
+use orc_yaml::{Kind, Node};
 use serde::de::DeserializeOwned;
 
 use super::Report;
-use crate::node::{self, Kind, Mark, Node, Wrong};
 use crate::read::{Hole, read};
 use crate::root::RootSnapshot;
 
@@ -15,7 +15,6 @@ use crate::root::RootSnapshot;
 pub(crate) struct Document<T> {
     pub(crate) value: T,
     pub(crate) root: Node,
-    file: String,
     repaired: BTreeSet<Hole>,
     sound: bool,
 }
@@ -27,22 +26,22 @@ impl<T: DeserializeOwned> Document<T> {
             report.file(file, "the file is missing", "`orcctl init` writes a root with every file in it".to_owned());
             return None;
         };
-        let (wrongs, document) = Self::parse(file, bytes);
-        report.problems.extend(wrongs.into_iter().map(|wrong| problem(file, wrong)));
+        let (problems, document) = Self::parse(file, bytes);
+        report.problems.extend(problems);
         document
     }
 
     /// Reads a file's bytes.
-    pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Vec<Wrong>, Option<Self>) {
-        let (root, mut wrongs) = match node::parse(bytes) {
+    pub(crate) fn parse(file: &str, bytes: &[u8]) -> (Vec<Problem>, Option<Self>) {
+        let (root, mut problems) = match orc_yaml::parse_past_duplicates(file, bytes) {
             Ok(parsed) => parsed,
-            Err(wrong) => return (vec![wrong], None),
+            Err(problem) => return (vec![problem], None),
         };
         let reading = read::<T>(&root);
-        wrongs.extend(reading.wrongs);
-        let (repaired, sound) = (reading.repaired, wrongs.is_empty());
-        let document = reading.value.map(|value| Self { value, root, file: file.to_owned(), repaired, sound });
-        (wrongs, document)
+        problems.extend(reading.problems);
+        let (repaired, sound) = (reading.repaired, problems.is_empty());
+        let document = reading.value.map(|value| Self { value, root, repaired, sound });
+        (problems, document)
     }
 }
 
@@ -79,16 +78,16 @@ impl<T> Document<T> {
 
     fn place(&self, path: &str) -> Option<Place> {
         let mut node = &self.root;
-        let mut at = Mark { line: 0, column: 0 };
+        let whole = Place::file(&self.root.at.file);
+        let mut at = &whole;
         for step in path.split('/') {
             if self.stood_in(node, step) {
                 return None;
             }
-            let Some((mark, value)) = child(node, step) else { break };
-            (node, at) = (value, mark);
+            let Some((place, value)) = child(node, step) else { break };
+            (node, at) = (value, place);
         }
-        let whole = self.repaired.contains(&(node.id, None));
-        (!whole).then(|| Place { file: self.file.clone(), line: at.line, column: at.column })
+        (!self.repaired.contains(&(node.id, None))).then(|| at.clone())
     }
 
     fn stood_in(&self, node: &Node, step: &str) -> bool {
@@ -99,18 +98,10 @@ impl<T> Document<T> {
 }
 
 /// The part of a value that a step names, and where a person would look for it: a single value at itself, a mapping or list at its key.
-fn child<'a>(node: &'a Node, step: &str) -> Option<(Mark, &'a Node)> {
+fn child<'a>(node: &'a Node, step: &str) -> Option<(&'a Place, &'a Node)> {
     match &node.kind {
         Kind::Scalar { .. } => None,
-        Kind::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)).map(|item| (item.at, item)),
-        Kind::Mapping { .. } => node.entry(step).map(|(key, value)| match value.text() {
-            Some(text) if !text.is_empty() => (value.at, value),
-            _ => (key.at, value),
-        }),
+        Kind::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)).map(|item| (&item.at, item)),
+        Kind::Mapping { .. } => node.entry(step).map(|(key, value)| (if value.text().is_empty() { &key.at } else { &value.at }, value)),
     }
-}
-
-fn problem(file: &str, wrong: Wrong) -> Problem {
-    let at = Place { file: file.to_owned(), line: wrong.at.line, column: wrong.at.column };
-    Problem { at, message: wrong.message, help: wrong.help }
 }

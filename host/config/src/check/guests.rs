@@ -7,9 +7,9 @@ use orc_domain::decision::Place;
 use orc_domain::nearest::suggest;
 use orc_domain::verdict::{GuestManifest, GuestPin};
 use orc_domain::{Digest, GuestName};
+use orc_yaml::shown;
 
 use super::{Document, LockedGuest, Report};
-use crate::node::shown;
 use crate::root::RootSnapshot;
 
 /// The file as it is.

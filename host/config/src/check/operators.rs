@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use orc_domain::nearest::did_you_mean;
 use orc_domain::operators::{Operator, Operators};
 use orc_domain::{OperatorName, RoleName};
+use orc_yaml::shown;
 
 use super::{Document, Report, values};
-use crate::node::shown;
 
 pub(super) fn check(file: &Document<Operators>, report: &mut Report) {
     bindings(file, "unix_users", "unix user", report, |operator| operator.unix_users.iter().cloned().collect());

@@ -8,9 +8,9 @@ use orc_domain::contract::Contracts;
 use orc_domain::nearest::suggest;
 use orc_domain::operators::Operators;
 use orc_domain::project::{ProjectEntry, Registry};
+use orc_yaml::shown;
 
 use super::{Document, Report, values};
-use crate::node::shown;
 
 pub(super) fn check(file: &Document<Registry>, operators: Option<&Operators>, contracts: Option<&Contracts>, report: &mut Report) {
     for (name, entry) in &file.value.projects {

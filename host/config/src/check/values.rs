@@ -4,9 +4,9 @@ use std::path::{Component, Path};
 
 use orc_domain::grant::ResourceLimits;
 use orc_domain::project::Argv;
+use orc_yaml::{Node, shown};
 
 use super::{Document, Report};
-use crate::node::shown;
 
 /// Variables that make an agent CLI bill an API account. They never reach a launched process.
 const BILLING: [&str; 7] = [
@@ -67,11 +67,8 @@ pub(super) fn is_absolute(path: &str) -> bool {
 
 /// The path in the file of the list's item with this text: sets forget the order of the file.
 pub(super) fn item<T>(file: &Document<T>, path: &str, text: &str) -> String {
-    let list = path.split('/').try_fold(&file.root, |node, step| node.entry(step).map(|(_, value)| value));
-    let index = match list.map(|node| &node.kind) {
-        Some(crate::node::Kind::List(items)) => items.iter().position(|node| node.text() == Some(text)),
-        _ => None,
-    };
+    let list = path.split('/').try_fold(&file.root, |node, step| node.get(step));
+    let index = list.and_then(Node::items).and_then(|items| items.iter().position(|node| node.text() == text));
     index.map_or_else(|| path.to_owned(), |index| format!("{path}/{index}"))
 }
 

@@ -2,13 +2,12 @@
 
 use orc_domain::ProjectName;
 use orc_domain::api::Problem;
-use orc_domain::decision::Place;
 use orc_domain::project::{Argv, Registry};
 use orc_domain::risk::CommandFamily;
+use orc_yaml::{Kind, Node, Scalar};
 
 use crate::check::Document;
 use crate::lock::quoted;
-use crate::node::{self, Kind, Node, Scalar};
 use crate::{REGISTRY_FILE, RULES_FILE};
 
 /// Why nothing was added.
@@ -56,20 +55,17 @@ pub enum EditError {
 /// When the registry or the block is not in order, or the project is there.
 pub fn append_project(registry_text: &str, name: &ProjectName, block: &str) -> Result<String, EditError> {
     let tree = parse(REGISTRY_FILE, registry_text)?;
-    let there = tree.entry("projects").and_then(|(_, projects)| projects.entry(name.as_str()));
+    let there = tree.get("projects").and_then(|projects| projects.entry(name.as_str()));
     if let Some((key, _)) = there {
         return Err(EditError::Exists { name: name.clone(), file: REGISTRY_FILE, line: key.at.line });
     }
     let entry = parse(REGISTRY_FILE, block)?;
-    let entry = entry.entry(name.as_str()).map(|(_, value)| plain(value)).unwrap_or_default();
+    let entry = entry.get(name.as_str()).map(Node::to_json).unwrap_or_default();
     let lines: Vec<&str> = block.lines().collect();
     let addition = Addition { file: REGISTRY_FILE, path: &["projects", name.as_str()], value: entry, lines: &lines };
     let text = addition.add(registry_text, &tree)?;
-    let (wrongs, _) = Document::<Registry>::parse(REGISTRY_FILE, text.as_bytes());
-    match wrongs.into_iter().next() {
-        Some(wrong) => Err(problem(REGISTRY_FILE, wrong)),
-        None => Ok(text),
-    }
+    let (problems, _) = Document::<Registry>::parse(REGISTRY_FILE, text.as_bytes());
+    sound(text, problems)
 }
 
 /// Adds a command to those that the rules allow for one project (`project_commands` of `policies/data/rules.yaml`), so that it can be
@@ -80,7 +76,7 @@ pub fn append_project(registry_text: &str, name: &ProjectName, block: &str) -> R
 pub fn append_allowed_command(rules_text: &str, project: &ProjectName, family: CommandFamily, argv: &Argv) -> Result<String, EditError> {
     let tree = parse(RULES_FILE, rules_text)?;
     let value = serde_json::json!({ "project": project, "family": family, "argv": argv });
-    let there = tree.entry("project_commands").map(|(_, list)| plain(list));
+    let there = tree.get("project_commands").map(Node::to_json);
     if there.is_some_and(|list| list.as_array().is_some_and(|list| list.contains(&value))) {
         return Ok(rules_text.to_owned());
     }
@@ -90,15 +86,13 @@ pub fn append_allowed_command(rules_text: &str, project: &ProjectName, family: C
 }
 
 fn parse(file: &'static str, text: &str) -> Result<Node, EditError> {
-    match node::parse(text.as_bytes()) {
-        Ok((tree, duplicates)) => duplicates.into_iter().next().map_or(Ok(tree), |wrong| Err(problem(file, wrong))),
-        Err(wrong) => Err(problem(file, wrong)),
-    }
+    let parsed = orc_yaml::parse_past_duplicates(file, text.as_bytes());
+    let (tree, duplicates) = parsed.map_err(|problem| EditError::Problem { problem })?;
+    sound(tree, duplicates)
 }
 
-fn problem(file: &str, wrong: node::Wrong) -> EditError {
-    let at = Place { file: file.to_owned(), line: wrong.at.line, column: wrong.at.column };
-    EditError::Problem { problem: Problem { at, message: wrong.message, help: wrong.help } }
+fn sound<T>(value: T, problems: Vec<Problem>) -> Result<T, EditError> {
+    problems.into_iter().next().map_or(Ok(value), |problem| Err(EditError::Problem { problem }))
 }
 
 /// Lines for a place in a file. The last step of `path` is the new key of a mapping, or, where the first line is an item (`- `), the list
@@ -122,8 +116,8 @@ impl Addition<'_> {
         lines.splice(spot.after..spot.after, self.indented(&spot));
         let mut new = lines.join(end);
         new.push_str(end);
-        let said = node::parse(new.as_bytes()).map(|(tree, _)| plain(&tree));
-        if said.is_ok_and(|said| said == self.expected(plain(tree))) {
+        let said = orc_yaml::parse(self.file, new.as_bytes()).map(|tree| tree.to_json());
+        if said.is_ok_and(|said| said == self.expected(tree.to_json())) {
             Ok(new)
         } else {
             Err(EditError::Unsafe { file: self.file, addition: self.lines.join("\n") })
@@ -224,22 +218,4 @@ fn after_comments(key: &Node, lines: &[String]) -> usize {
         text.starts_with('#') && line.len() - text.len() >= key.at.column
     };
     key.at.line + lines[key.at.line.min(lines.len())..].iter().take_while(under).count()
-}
-
-/// What a tree says, without places.
-fn plain(node: &Node) -> serde_json::Value {
-    use serde_json::Value;
-    match &node.kind {
-        Kind::List(items) => items.iter().map(plain).collect(),
-        Kind::Mapping { entries, .. } => {
-            entries.iter().map(|(key, value)| (key.text().unwrap_or_default().to_owned(), plain(value))).collect()
-        }
-        Kind::Scalar { text, .. } => match node.scalar() {
-            Some(Scalar::Nothing) | None => Value::Null,
-            Some(Scalar::Bool(value)) => value.into(),
-            // Numbers as they are written: this compares, it does not count.
-            Some(Scalar::Integer(_) | Scalar::Float(_)) => serde_json::json!({ "number": text }),
-            Some(Scalar::Text(text)) => text.into(),
-        },
-    }
 }

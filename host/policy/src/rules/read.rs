@@ -6,12 +6,13 @@ use std::str::FromStr;
 use orc_domain::Code;
 use orc_domain::api::Problem;
 use orc_domain::risk::{CommandFamily, RiskClass};
+use orc_yaml::{Kind, Node, Scalar};
 
 use super::*;
 use crate::Words;
 use crate::floor;
 use crate::problem::unknown;
-use crate::yaml::{Node, Reader, Value};
+use crate::reader::Reader;
 
 const SECTIONS: &[&str] = &[
     "version",
@@ -85,7 +86,7 @@ impl File<'_> {
         let Some(node) = node else { return Vec::new() };
         let mut found = Vec::new();
         for (key, entry) in self.reader.entries(node) {
-            if let Some(name) = self.reader.parsed::<K>(&key.at, &key.name) {
+            if let Some(name) = self.reader.parsed::<K>(&key.at, key.text()) {
                 let taken = value(self, entry);
                 found.push((name, taken));
             }
@@ -100,7 +101,7 @@ impl File<'_> {
         let Some(node) = node else { return BTreeMap::new() };
         let mut flags = BTreeMap::new();
         for (key, entry) in self.reader.entries(node) {
-            let name = self.reader.parsed::<FlagName>(&key.at, &key.name);
+            let name = self.reader.parsed::<FlagName>(&key.at, key.text());
             self.reader.keys(entry, &["description", "risk", "derived"], &["description", "risk"]);
             let description = entry.get("description").map(|text| self.reader.text(text)).unwrap_or_default();
             let risk = entry.get("risk").and_then(|risk| self.reader.word(risk)).unwrap_or(RiskClass::High);
@@ -156,7 +157,7 @@ impl File<'_> {
         self.reader.keys(node, &["groups", "expires_h"], &["groups", "expires_h"]);
         let mut groups = BTreeMap::new();
         for (key, quorum) in node.get("groups").map(|groups| self.reader.entries(groups)).unwrap_or_default() {
-            if let Some(group) = self.reader.parsed::<GroupName>(&key.at, &key.name) {
+            if let Some(group) = self.reader.parsed::<GroupName>(&key.at, key.text()) {
                 self.reader.known(&key.at, "role group", &group, &self.words.groups);
                 let quorum = self.reader.number(quorum, 1, 100);
                 groups.insert(group, u32::try_from(quorum).unwrap_or(1));
@@ -185,13 +186,13 @@ impl File<'_> {
         quotas.tenant = node.get("tenant").map(|node| self.tenant_quota(node)).unwrap_or_default();
         quotas.project = node.get("project").map(|node| self.project_quota(node)).unwrap_or_default();
         for (key, entry) in node.get("tenants").map(|node| self.reader.entries(node)).unwrap_or_default() {
-            if let Some(name) = self.reader.parsed(&key.at, &key.name) {
+            if let Some(name) = self.reader.parsed(&key.at, key.text()) {
                 self.reader.known(&key.at, "tenant", &name, &self.words.tenants);
                 quotas.tenants.insert(name, self.tenant_quota(entry));
             }
         }
         for (key, entry) in node.get("projects").map(|node| self.reader.entries(node)).unwrap_or_default() {
-            if let Some(name) = self.reader.parsed(&key.at, &key.name) {
+            if let Some(name) = self.reader.parsed(&key.at, key.text()) {
                 self.reader.known(&key.at, "project", &name, &self.words.projects);
                 quotas.projects.insert(name, self.project_quota(entry));
             }
@@ -287,13 +288,13 @@ impl File<'_> {
         let Some(node) = node else { return codes };
         for (key, entry) in self.reader.entries(node) {
             self.reader.keys(entry, &["level", "remedy"], &[]);
-            if floor::CODES.contains(&key.name.as_str()) {
+            if floor::CODES.contains(&key.text()) {
                 let help = "choose another name: this one is given by ORC itself and no table changes it";
-                self.reader.problems.push(Problem::new(&key.at, format!("the code `{}` is reserved", key.name)).help(help));
+                self.reader.problems.push(Problem::new(&key.at, format!("the code `{}` is reserved", key.text())).help(help));
             }
             let level = entry.get("level").and_then(|level| self.reader.word(level)).unwrap_or(Level::Deny);
             let remedy = entry.get("remedy").map(|text| self.reader.text(text));
-            codes.extend(self.reader.parsed::<Code>(&key.at, &key.name).map(|code| (code, CodeRule { level, remedy })));
+            codes.extend(self.reader.parsed::<Code>(&key.at, key.text()).map(|code| (code, CodeRule { level, remedy })));
         }
         codes
     }
@@ -302,7 +303,7 @@ impl File<'_> {
         // Every family has an entry, so that scripts can ask without a second question.
         let mut commands: BTreeMap<_, Vec<Pattern>> = CommandFamily::ALL.iter().map(|family| (*family, Vec::new())).collect();
         for (key, lists) in node.map(|node| self.reader.entries(node)).unwrap_or_default() {
-            let family = self.reader.parsed::<CommandFamily>(&key.at, &key.name);
+            let family = self.reader.parsed::<CommandFamily>(&key.at, key.text());
             let patterns = self.reader.items(Some(lists)).iter().map(|list| self.pattern(list)).collect();
             commands.extend(family.map(|family| (family, patterns)));
         }
@@ -336,7 +337,7 @@ impl File<'_> {
     }
 
     fn pattern_word(&mut self, index: usize, node: &Node) -> Option<PatternWord> {
-        if index > 0 && matches!(node.value, Value::Map(_)) {
+        if index > 0 && matches!(node.kind, Kind::Mapping { .. }) {
             self.reader.keys(node, &["one_of"], &["one_of"]);
             let items = self.reader.items(node.get("one_of"));
             if items.is_empty() {
@@ -349,9 +350,9 @@ impl File<'_> {
 
     /// One word of a command, as it is: no pattern character has a meaning.
     fn exact(&mut self, node: &Node) -> Option<String> {
-        match &node.value {
-            Value::Text(text) if !text.is_empty() && !text.chars().any(orc_domain::untrusted::is_hostile) => Some(text.clone()),
-            Value::Text(_) => {
+        match node.scalar() {
+            Some(Scalar::Text(text)) if !text.is_empty() && !text.chars().any(orc_domain::untrusted::is_hostile) => Some(text.to_owned()),
+            Some(Scalar::Text(_)) => {
                 let message = "a word of a command is neither empty nor does it hold control characters";
                 self.reader.problems.push(Problem::new(&node.at, message));
                 None

@@ -143,7 +143,7 @@ fn what_is_wrong_with_the_stock_table_is_said_once_with_its_place() {
         ("quotas: { tenant: { active: many, planned_per_hour: 1 }, project: { active: 1 } }", "1:29: expected a whole number"),
         ("qoutas: {}", "1:1: `qoutas` is no known key here [did you mean `quotas`?]"),
         ("version: 2", "1:10: 2 is out of range"),
-        ("[quotas]", "1:1: expected a table, found a list"),
+        ("[quotas]", "1:1: expected a mapping, found a list"),
         ("approvals: { low: { expires_h: 1, groups: { \"Bad Name\": 1 } } }", "`moderate` is missing"),
         ("a: [", ""),
     ];

@@ -23,10 +23,10 @@ fn each_mistake_has_its_message() {
         ("build_test:           {", "build_tst:           {", "`build_tst` is no command family"),
         ("build_test:           {", "build_tst:           {", "`build_test` is missing"),
         ("{ risk: high,     description: touches production systems or data }", "{ description: x }", "the key `risk` is missing"),
-        ("low_needs_approval: false", "low_needs_approval: 0", "expected true or false, found a number"),
+        ("low_needs_approval: false", "low_needs_approval: 0", "expected true or false, found the number `0`"),
         ("groups: { operator: 1 }", "groups: { operators: 1 }", "`operators` is no known role group [did you mean `operator`?]"),
         ("groups: { operator: 1 }", "groups: { operator: 0 }", "0 is out of range: use 1 to 100"),
-        ("groups: { operator: 1 }", "groups: { operator: 1.5 }", "expected"),
+        ("groups: { operator: 1 }", "groups: { operator: 1.5 }", "expected a whole number, found the number `1.5`"),
         ("{ expires_h: 24, groups: { tech_lead: 1 } }", "{ expires_h: 24, groups: {} }", "`moderate` risk needs at least one group"),
         ("{ expires_h: 24, groups: { tech_lead: 1, security: 1 } }", "{ expires_h: 24, groups: { security: 1 } }", "`elevated` asks less than `moderate`: 1 of group `tech_lead` are missing"),
         ("expires_h: 8,", "expires_h: 0,", "0 is out of range: use 1 to 8760"),
@@ -42,7 +42,7 @@ fn each_mistake_has_its_message() {
         ("family-risk: {}", "policy-error: {}", "the code `policy-error` is reserved"),
         ("family-risk: {}", "family-risk: { level: wran }", "`wran` is no level: use deny or warn"),
         ("    - [tox]", "    - []", "an allowed command is a list with at least the program"),
-        ("    - [tox]", "    - tox", "expected a list, found text"),
+        ("    - [tox]", "    - tox", "expected a list, found the text `tox`"),
         ("    - [tox]", "    - [{ one_of: [tox] }]", "expected one word of a command"),
         ("    - [tox]", "    - [tox, { one_of: [] }]", "`one_of` needs at least one word"),
         ("    - [tox]", "    - [tox, { any: true }]", "`any` is no known key here"),
@@ -50,8 +50,8 @@ fn each_mistake_has_its_message() {
         ("    - [tox]", "    - [tox, \"\"]", "neither empty"),
         ("    - [tox]", "    - [tox, \"a\\u001bb\"]", "control characters"),
         ("  - { project: flowry", "  - { project: flowry", ""),
-        ("autorun:\n  enabled: false", "autorun:\n  enabled: maybe", "expected true or false, found text"),
-        ("skip: []", "skip: []\nskip: []", ""),
+        ("autorun:\n  enabled: false", "autorun:\n  enabled: yes", "expected true or false, found the text `yes`"),
+        ("skip: []", "skip: []\nskip: []", "`skip` stands twice [it stands first in line "),
     ];
     for (from, to, part) in table.iter().filter(|(from, to, _)| from != to) {
         let problems = problems(&[(from, to)]);
@@ -88,16 +88,4 @@ fn what_is_no_yaml_is_said_with_its_place() {
     assert!(refused(&files).contains("not UTF-8"));
     files.remove(TABLE);
     assert!(refused(&files).contains("the file is missing"));
-}
-
-#[test]
-fn an_alias_bomb_is_refused_quickly() {
-    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..12 {
-        let below = vec![format!("*a{}", level - 1); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
-    }
-    let mut files = stock();
-    files.insert(TABLE.to_owned(), text.into_bytes());
-    assert!(refused(&files).contains(TABLE));
 }

@@ -1,5 +1,7 @@
 //! The engine in this process: made of its parts, owned or only reading, and, where it is to work, driven and served on the socket.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +13,12 @@ use orc_engine::{Engine, EngineParts, Inherited, Keys, Machine, Peer};
 use orc_guests::{GuestsOptions, WasmGuests};
 use orc_launch::{HelperLauncher, LauncherOptions, baseline_env, find_helper, system_grant};
 use orc_server::{Access, Limits, Server};
-use orc_store::{Ownership, Store, StoreError};
+use orc_store::{MigrationReport, Ownership, Store, StoreError};
 use orc_workspace::{CollectionLimits, Workspaces, WorkspacesOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::render::text;
 use crate::wiring::{self, Paths};
 use crate::{failure, local};
 
@@ -108,7 +111,7 @@ fn refuse_foreign(paths: &Paths) -> Result<(), OrcError> {
 
 /// Makes the database where there is none yet, for the installation that the root names.
 fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
-    if paths.db.symlink_metadata().is_ok() {
+    if exists(&paths.db)? {
         return Ok(());
     }
     let (checked, _) = local::rules_of(&paths.root)?;
@@ -119,19 +122,49 @@ fn create_if_missing(paths: &Paths) -> Result<(), OrcError> {
     }
 }
 
-/// Migrates an outdated database, after a backup beside it. What was done, in words; `None` where there was nothing to do.
-pub(crate) fn migrate_if_outdated(paths: &Paths) -> Result<Option<String>, OrcError> {
-    if paths.db.symlink_metadata().is_err() || !matches!(Store::open_read_only(&paths.db), Err(StoreError::Outdated { .. })) {
+/// Whether there is a database. What this user may not look at is not missing.
+pub(crate) fn exists(db: &Path) -> Result<bool, OrcError> {
+    match db.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(closed(db)),
+        Err(error) => Err(failure::io(&format!("cannot look at `{}`", db.display()), &error)),
+    }
+}
+
+/// The error of a path below a directory that this user may not enter.
+pub(crate) fn closed(path: &Path) -> OrcError {
+    let found = path.ancestors().skip(1).find_map(|directory| Some((directory, directory.symlink_metadata().ok()?.uid())));
+    let (directory, owner) = found.unwrap_or((path, 0));
+    let name = orc_server::unix_user(owner).unwrap_or_else(|| format!("uid {owner}"));
+    let refused = OrcError::new(
+        ErrorCode::StorageFailed,
+        format!("permission denied: the directory `{}` is {name}'s and cannot be entered", directory.display()),
+    );
+    if owner == rustix::process::geteuid().as_raw() {
+        return refused.hint(format!("chmod 700 {}", text::word(&directory.to_string_lossy())));
+    }
+    refused.hint(format!(
+        "run this as {name}, or name another database with `--db`; a team's host has its database where others may pass (mode 711)"
+    ))
+}
+
+/// Migrates an outdated database, after a backup beside it; `None` where it is not outdated.
+pub(crate) fn migrate_if_outdated(paths: &Paths) -> Result<Option<MigrationReport>, OrcError> {
+    if !exists(&paths.db)? || !matches!(Store::open_read_only(&paths.db), Err(StoreError::Outdated { .. })) {
         return Ok(None);
     }
-    let report = orc_store::migrate(&Ownership::take(&paths.db)?, now())?;
-    let backup = report.backup.map(|path| format!("; the copy before it is {}", path.display())).unwrap_or_default();
-    Ok(Some(format!("migrated the database from schema {} to {}{backup}", report.from, report.to)))
+    migrate(paths).map(Some)
+}
+
+/// Migrates the database, after a backup beside it.
+pub(crate) fn migrate(paths: &Paths) -> Result<MigrationReport, OrcError> {
+    Ok(orc_store::migrate(&Ownership::take(&paths.db)?, now())?)
 }
 
 /// An engine that only reads.
 pub(crate) async fn reader(paths: &Paths) -> Result<Arc<Engine>, OrcError> {
-    if paths.db.symlink_metadata().is_err() {
+    if !exists(&paths.db)? {
         return Err(OrcError::new(ErrorCode::NotFound, format!("there is no database at {} yet", paths.db.display()))
             .hint("the first `orcctl plan` makes it; `--db` names another, `orcctl init` writes a root"));
     }

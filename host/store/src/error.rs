@@ -28,6 +28,14 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// The directory is everybody's: a file that SQLite trusts could be somebody else's.
+    #[error("{} is no place for a database: everybody can put files there (mode {mode:o})", path.display())]
+    Shared {
+        /// Which directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// Another process owns the database.
     #[error("{}", match pid {
         Some(pid) => format!("another process (pid {pid}) owns the database"),
@@ -191,7 +199,9 @@ impl StoreError {
         match self {
             Self::Exists { .. } => ErrorCode::InvalidRequest,
             Self::Missing { .. } | Self::NotFound { .. } => ErrorCode::NotFound,
-            Self::Unsafe { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Corrupt { .. } => ErrorCode::DatabaseRefused,
+            Self::Unsafe { .. } | Self::Shared { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Corrupt { .. } => {
+                ErrorCode::DatabaseRefused
+            }
             Self::Outdated { .. } => ErrorCode::DatabaseOutdated,
             Self::Owned { .. } | Self::Busy(_) => ErrorCode::DatabaseBusy,
             Self::OwnershipLost { .. } => ErrorCode::OwnershipLost,
@@ -213,6 +223,7 @@ impl StoreError {
             Self::Unsafe { .. } => {
                 Some("make it a plain file or directory of yours that nobody else can reach: chmod 600, or 700 for a directory")
             }
+            Self::Shared { .. } => Some("name a database in a directory that only you can write to, with `--db`"),
             Self::Newer { .. } => Some("use the version of ORC that wrote it; the file was not touched"),
             Self::Foreign { .. } => Some("name ORC's own database with --db; the file was not touched"),
             Self::Corrupt { .. } => Some("restore a backup, and keep this file for examination; it was not touched"),

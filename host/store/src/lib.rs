@@ -28,7 +28,7 @@ mod transition;
 
 pub use audit::{AuditHead, AuditTail};
 pub use error::StoreError;
-pub use migrate::{MigrationReport, migrate};
+pub use migrate::{MigrationReport, examine, migrate};
 pub use place::{Ownership, state_dir};
 pub use schema::SCHEMA_VERSION;
 pub use store::{ReadTx, Store, WriteTx, create};

@@ -34,7 +34,7 @@ pub struct MigrationReport {
 /// As [`crate::Store::open_owner`], an older schema apart; where a migration fails, the database is as it was.
 pub fn migrate(ownership: &Ownership, now: Timestamp) -> Result<MigrationReport, StoreError> {
     let path = ownership.db();
-    let from = fit_version(path)?;
+    let from = examine(path)?;
     if from == SCHEMA_VERSION {
         return Ok(MigrationReport { from, to: from, applied: Vec::new(), backup: None });
     }
@@ -55,12 +55,17 @@ pub fn migrate(ownership: &Ownership, now: Timestamp) -> Result<MigrationReport,
     Ok(MigrationReport { from, to: SCHEMA_VERSION, applied, backup: Some(backup) })
 }
 
-fn fit_version(path: &Path) -> Result<u32, StoreError> {
-    schema::check_header(path)?;
-    place::check_private_file(path)?;
-    let connection = connect(path, Mode::Read)?;
-    let have = schema::version(&connection, path)?;
-    schema::check_sound(&connection, path, have)?;
+/// The schema of a database, whether somebody owns it or not. Reads the whole file; nothing is touched.
+///
+/// # Errors
+/// As [`crate::Store::open_owner`], an older schema apart.
+pub fn examine(path: &Path) -> Result<u32, StoreError> {
+    let path = place::resolve(path)?;
+    schema::check_header(&path)?;
+    place::check_private_file(&path)?;
+    let connection = connect(&path, Mode::Read)?;
+    let have = schema::version(&connection, &path)?;
+    schema::check_sound(&connection, &path, have)?;
     Ok(have)
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn make_parents(db: &Path) -> Result<(), StoreError> {
     DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(StoreError::io("making the directory", parent))?;
     let found = fs::metadata(parent).map_err(StoreError::io("looking at the directory", parent))?;
     if found.mode() & 0o002 != 0 {
-        return Err(unsafe_place(parent, &format!("everybody can put files there (mode {:o})", found.mode() & 0o7777)));
+        return Err(StoreError::Shared { path: parent.to_owned(), mode: found.mode() & 0o7777 });
     }
     Ok(())
 }

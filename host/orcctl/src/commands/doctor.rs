@@ -1,6 +1,7 @@
 //! `orcctl doctor`: what this machine and installation can do, and how to mend what they cannot.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::wiring::{self, Paths};
-use crate::{failure, local};
+use crate::{failure, host, local};
 
 /// Say what this machine can enforce, who owns the database and what is not in order
 ///
@@ -84,7 +85,11 @@ async fn host(paths: &Paths) -> Check {
 
 /// A directory that must be its owner's alone, where it exists.
 fn private(what: &str, path: &Path) -> Option<Check> {
-    let found = std::fs::symlink_metadata(path).ok()?;
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Some(Check::failed(what, host::closed(path))),
+        Err(_) => return None,
+    };
     let mode = found.mode() & 0o777;
     let own = found.uid() == rustix::process::geteuid().as_raw();
     let text = format!("{} (uid {}, mode {mode:o})", path.display(), found.uid());

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::context::Context;
 use crate::failure;
 use crate::host::{self, Owning, Working};
+use crate::render;
 use crate::wiring::Paths;
 
 /// Own the database, drive executions and serve the socket until SIGTERM
@@ -19,8 +20,8 @@ pub(crate) struct Arguments {}
 
 pub(crate) async fn run(context: &Context, Arguments {}: Arguments) -> Result<(), OrcError> {
     let paths = Paths::resolve(&context.globals)?;
-    if let Some(done) = host::migrate_if_outdated(&paths)? {
-        context.printer.words(&done);
+    if let Some(report) = host::migrate_if_outdated(&paths)? {
+        context.printer.words(&render::migrated(&report.into(), &paths.db.display().to_string()));
     }
     let engine = match host::own(&paths).await? {
         Owning::Engine(engine) => engine,

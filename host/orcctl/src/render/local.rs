@@ -12,6 +12,7 @@ use crate::commands::config::RootCheck;
 use crate::commands::doctor::Diagnosis;
 use crate::commands::gate::{CaseResults, GuestRow, GuestRows, Inspected, Locked};
 use crate::commands::init::Initialised;
+use crate::commands::migrate::{Migrated, Outcome};
 use crate::commands::project::{Added, Projects};
 
 impl Render for RootCheck {
@@ -133,6 +134,28 @@ impl Render for Initialised {
         let mut page = Page::new(view);
         page.line(&format!("wrote {} files under {}", self.files.len(), safe(&self.root)));
         page.warnings(&self.warnings);
+        page.next(&self.next);
+        page.done()
+    }
+}
+
+/// What became of a database, in a sentence.
+pub(crate) fn migrated(outcome: &Outcome, database: &str) -> String {
+    let database = safe(database);
+    match outcome {
+        Outcome::NoneYet => format!("there is none yet at {database}"),
+        Outcome::UpToDate { schema } => format!("the database {database} has schema {schema} and is up to date"),
+        Outcome::Migrated { from, to, backup } => {
+            let backup = backup.as_ref().map(|path| format!("; the copy before it is {}", safe(path))).unwrap_or_default();
+            format!("migrated the database {database} from schema {from} to {to}{backup}")
+        }
+    }
+}
+
+impl Render for Migrated {
+    fn render(&self, view: &View) -> String {
+        let mut page = Page::new(view);
+        page.text(0, &migrated(&self.outcome, &self.database));
         page.next(&self.next);
         page.done()
     }

@@ -23,6 +23,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use approvals::card;
 pub(crate) use audit::event_line;
+pub(crate) use local::migrated;
 
 /// How text is to look.
 #[derive(Debug, Clone)]

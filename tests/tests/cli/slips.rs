@@ -1,0 +1,121 @@
+//! Slips: what was mistyped, named wrongly, put where it cannot be, or given up half way. Nothing is done, and it is said what to do.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use orc_domain::Digest;
+use orc_tests::cli::{Shell, has};
+
+use crate::skip;
+
+const PLAN: [&str; 9] = ["plan", "--project", "demo", "--action", "build", "--family", "build_test", "--command-text", "./build.sh"];
+
+#[test]
+fn migrate_says_what_it_found() {
+    let shell = Shell::crew();
+    let json = |line: &[&str]| shell.orcctl(&[&["--format", "json"], line].concat()).ok().json();
+    let _ = shell.orcctl(&["migrate"]).ok().says("there is none yet").says("orcctl plan");
+    assert_eq!(json(&["migrate"])["outcome"], "none_yet");
+    assert!(!shell.db().exists());
+    let _ = shell.plan("./build.sh");
+    let current = shell.orcctl(&["migrate"]).ok().says("is up to date");
+    assert!(!current.stdout.contains("none yet"), "{current}");
+    let report = json(&["migrate"]);
+    assert_eq!((&report["outcome"], report["schema"].as_u64().is_some()), (&"up_to_date".into(), true), "{report}");
+    let host = shell.serve();
+    let _ = shell.orcctl(&["migrate"]).ok().says("is up to date");
+    let _ = host.stop().ok();
+}
+
+/// The database of this installation as the version before the newest migration made it.
+fn make_older(shell: &Shell) -> u32 {
+    let settings = fs::read_to_string(shell.root().join("config/orc.yaml")).unwrap();
+    let installation = settings.lines().find_map(|line| line.strip_prefix("installation: ")).unwrap().trim().to_owned();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.pop();
+    let _ = fs::remove_dir_all(shell.db().parent().unwrap());
+    fs::create_dir_all(shell.db().parent().unwrap()).unwrap();
+    let connection = rusqlite::Connection::open(shell.db()).unwrap();
+    for (number, file) in (1..).zip(&files) {
+        let sql = fs::read_to_string(file).unwrap();
+        connection.execute_batch(&sql).unwrap();
+        let (name, digest) = (file.file_stem().unwrap().to_str().unwrap(), Digest::of(sql.as_bytes()).to_string());
+        connection.execute("INSERT INTO migration VALUES (?1, ?2, ?3, 5)", (number, name, digest)).unwrap();
+    }
+    connection.execute("INSERT INTO meta VALUES (1, ?1, 'an old root', 5, 3)", [installation]).unwrap();
+    let version = u32::try_from(files.len()).unwrap();
+    connection.execute_batch(&format!("PRAGMA application_id = {}; PRAGMA user_version = {version}", 0x4f52_4301)).unwrap();
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+    drop(connection);
+    fs::set_permissions(shell.db(), Permissions::from_mode(0o600)).unwrap();
+    version
+}
+
+#[test]
+fn an_older_database_is_migrated_once() {
+    let shell = Shell::crew();
+    let older = make_older(&shell);
+    let _ = shell.by("alice", &["overview"]).fails(6, "database-outdated").says("orcctl migrate");
+    let report = shell.orcctl(&["--format", "json", "migrate"]).ok().json();
+    assert_eq!((&report["outcome"], &report["from"], &report["to"]), (&"migrated".into(), &older.into(), &(older + 1).into()), "{report}");
+    assert!(std::path::Path::new(report["backup"].as_str().unwrap()).is_file());
+    let _ = shell.orcctl(&["migrate"]).ok().says("is up to date");
+    make_older(&shell);
+    let _ = shell.orcctl(&["migrate"]).ok().says("migrated the database").says("the copy before it is");
+    make_older(&shell);
+    let host = shell.serve();
+    let _ = host.stop().ok().says("migrated the database");
+    let _ = shell.by("alice", &["audit", "verify"]).ok();
+}
+
+#[test]
+fn migrate_refuses_what_serve_refuses() {
+    let shell = Shell::crew();
+    let dir = shell.path("state");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o700)).unwrap();
+    let migrate = |name: &str| shell.orcctl(&["--db", dir.join(name).to_str().unwrap(), "migrate"]);
+    fs::write(dir.join("letter"), "this is a letter\n").unwrap();
+    fs::write(dir.join("empty"), "").unwrap();
+    rusqlite::Connection::open(dir.join("songs")).unwrap().execute_batch("create table songs (name text)").unwrap();
+    fs::create_dir(dir.join("folder")).unwrap();
+    for name in ["letter", "empty", "songs", "folder"] {
+        let said = migrate(name).fails(6, "database-refused").says("hint: ");
+        assert!(!said.stdout.contains("none yet") && !dir.join(format!("{name}.d")).exists(), "{said}");
+    }
+    let _ = shell.orcctl(&["--db", "/etc/passwd", "migrate"]).fails(6, "database-refused");
+    let _ = migrate("not-yet").ok().says("there is none yet");
+    let _ = migrate("nowhere/orc.db").fails(3, "not-found").says("nowhere").says("--db");
+}
+
+/// As ordinary users meet it: root passes every mode, unless it gives that up.
+#[test]
+fn a_directory_that_cannot_be_entered_is_no_missing_database() {
+    if rustix::process::geteuid().is_root() && !has("setpriv") {
+        return skip("a_directory_that_cannot_be_entered_is_no_missing_database", "setpriv");
+    }
+    let shell = Shell::crew();
+    let _ = shell.plan("./build.sh");
+    let state = shell.path("home/state/orc");
+    fs::set_permissions(&state, Permissions::from_mode(0o000)).unwrap();
+    for line in [["overview"].as_slice(), &["status", "wf_zzzzzzzz"], &["migrate"], &PLAN, &["serve"]] {
+        let said = shell.as_ordinary_user(&[&["--user", "alice"], line].concat()).fails(8, "storage-failed");
+        let said = said.says("permission denied").says(state.to_str().unwrap()).says("hint: ");
+        assert!(!said.stderr.contains("first `orcctl plan` makes it"), "{said}");
+    }
+    let _ = shell.as_ordinary_user(&["doctor"]).ok().says("permission denied");
+    fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
+    let _ = shell.as_ordinary_user(&["--user", "alice", "overview"]).ok();
+}
+
+#[test]
+fn nobody_is_told_to_close_a_directory_of_everybody() {
+    let shell = Shell::crew();
+    let name = format!("/tmp/orc-of-a-test-{}.db", std::process::id());
+    let root = shell.root().display().to_string();
+    let said = shell.by("alice", &[&["--db", &name, "--root", &root], PLAN.as_slice()].concat()).fails(6, "database-refused");
+    assert!(!said.stderr.contains("chmod"), "{said}");
+    let _ = said.says("everybody can put files there").says("`--db`");
+}

@@ -162,6 +162,10 @@ error_codes! {
     ExecutionFailed = "execution-failed": Failed,
     /// The execution waits for what its paused reason names.
     ExecutionPaused = "execution-paused": Unavailable,
+    /// A person pressed Ctrl-C before anything was changed.
+    Interrupted = "interrupted": Unavailable,
+    /// A person was asked and did not say yes.
+    Declined = "declined": Cancelled,
     /// The execution was cancelled.
     ExecutionCancelled = "execution-cancelled": Cancelled,
     /// A workspace could not be made, captured or compared.

@@ -12,6 +12,11 @@ pub(crate) fn io(message: &str, error: &(dyn Error + 'static)) -> OrcError {
     OrcError::from_source(code, message, error)
 }
 
+/// A person was asked, and what was answered is no yes.
+pub(crate) fn declined(undone: &str, why: &str) -> OrcError {
+    OrcError::new(ErrorCode::Declined, format!("{undone}: {why}")).hint("the same command asks again")
+}
+
 /// The command line asks for something that cannot be.
 pub(crate) fn usage(message: impl Into<String>) -> OrcError {
     OrcError::new(ErrorCode::InvalidRequest, message)

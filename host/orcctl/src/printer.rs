@@ -90,6 +90,15 @@ impl Printer {
         read_line().map(Some)
     }
 
+    /// Asks for a yes; anything else is the error that says what was not done. `otherwise` is what to do where there is no terminal.
+    pub(crate) fn confirm(&self, question: &str, undone: &str, otherwise: &str) -> Result<(), OrcError> {
+        let answer = self.ask(question)?.ok_or_else(|| failure::usage("there is no terminal to ask on").hint(otherwise))?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(failure::declined(undone, "the answer was not `y` or `yes`")),
+        }
+    }
+
     /// A line that turns while something runs; silent where standard error is no terminal.
     pub(crate) fn spinner(&self) -> ProgressBar {
         let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

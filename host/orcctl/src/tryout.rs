@@ -37,7 +37,8 @@ pub(crate) struct Tried {
     pub(crate) output: Option<String>,
 }
 
-/// Runs prepare and verify on a checkout of the base commit; stops after the first that fails. What a launch is refused for is an error.
+/// Runs prepare and verify on a checkout of the base commit; stops after the first that fails. What a launch is refused for is an error, and
+/// so is Ctrl-C.
 pub(crate) async fn run(
     paths: &Paths,
     settings: &Settings,
@@ -45,6 +46,7 @@ pub(crate) async fn run(
     entry: &ProjectEntry,
     printer: &Printer,
 ) -> Result<Vec<Tried>, OrcError> {
+    let stop = stopped_by_person();
     let state =
         tempfile::Builder::new().prefix("orc-try-").tempdir().map_err(|error| failure::io("cannot make a temporary directory", &error))?;
     let launcher = Arc::new(host::launcher(paths, state.path())?);
@@ -63,15 +65,19 @@ pub(crate) async fn run(
     let verify = entry.verify.iter().map(|argv| ("verify", argv));
     let mut tried = Vec::new();
     for (purpose, argv) in prepare.chain(verify) {
+        refuse_stopped(&stop)?;
         printer.words(&format!("{purpose}: {} on {} ...", text::argv(argv), text::safe(&base.branch)));
         let plan = LaunchPlan { purpose: purpose.to_owned(), argv: argv.clone(), cwd: text_of(&workspace.path)?, grant: grant.clone() };
-        let report = launch(&launcher, &plan).await?;
+        let report = launch(&launcher, &plan, &stop).await;
+        refuse_stopped(&stop)?;
+        let report = report?;
         let ok = report.end.success();
         tried.push(told(purpose, argv, &report));
         if !ok {
             break;
         }
     }
+    refuse_stopped(&stop)?;
     Ok(tried)
 }
 
@@ -87,17 +93,28 @@ fn workspaces(state: &Path, launcher: &Arc<HelperLauncher>) -> Result<Workspaces
     }))
 }
 
-/// Ctrl-C ends the command as well.
-async fn launch(launcher: &HelperLauncher, plan: &LaunchPlan) -> Result<LaunchReport, OrcError> {
-    let cancel = CancellationToken::new();
-    let stop = cancel.clone();
-    let watch = tokio::spawn(async move {
+/// Cancelled by Ctrl-C, from now on: once it was listened for, it ends no process by itself any more.
+fn stopped_by_person() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
+            stopped.cancel();
         }
     });
-    let outcome = launcher.launch(plan, LaunchIo::default(), &cancel).await;
-    watch.abort();
+    stop
+}
+
+fn refuse_stopped(stop: &CancellationToken) -> Result<(), OrcError> {
+    if !stop.is_cancelled() {
+        return Ok(());
+    }
+    Err(OrcError::new(ErrorCode::Interrupted, "stopped while its commands were tried: nothing was written")
+        .hint("the same command tries them again; `--no-try` registers the project without"))
+}
+
+async fn launch(launcher: &HelperLauncher, plan: &LaunchPlan, stop: &CancellationToken) -> Result<LaunchReport, OrcError> {
+    let outcome = launcher.launch(plan, LaunchIo::default(), stop).await;
     let failed = |error| {
         let (code, hint) = match &error {
             LaunchError::Unenforceable { .. } => {

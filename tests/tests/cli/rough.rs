@@ -96,10 +96,16 @@ fn a_person_at_a_terminal_is_asked() {
     let shell = Shell::crew();
     let id = shell.plan("./build.sh");
     let no = on_a_terminal(&shell, &format!("--user bob approve {id}"), "n\n");
-    assert_eq!(no.code, 0, "{no}");
-    let no = no.says("[y/N]").says("nothing was done");
+    assert_eq!(no.code, 9, "{no}");
+    let no = no.says("[y/N]").says("error[declined]").says("nothing was approved");
     assert!(no.stdout.contains("\u{1b}[1map_"), "colour on a terminal: {no}");
     assert_eq!(shell.state(&id), "awaiting_approval");
+    let no = on_a_terminal(&shell, &format!("--user bob reject {id}"), "\n").says("error[declined]").says("nothing was rejected");
+    assert_eq!((no.code, shell.state(&id).as_str()), (9, "awaiting_approval"));
+    let other = shell.project("other", &[("check.sh", "#!/bin/sh\n")]);
+    let no = on_a_terminal(&shell, &format!("project add {} --no-try", other.display()), "yse\n").says("error[declined]");
+    assert_eq!(no.says("nothing was written").code, 9);
+    assert!(!fs::read_to_string(shell.root().join("config/projects.registry.yaml")).unwrap().contains("other"));
     let yes = on_a_terminal(&shell, &format!("--user bob approve {id} --color never"), "y\n");
     assert!(!yes.stdout.contains("\u{1b}["), "{yes}");
     assert_eq!(shell.state(&id), "approved", "{yes}");
@@ -113,7 +119,8 @@ fn a_person_at_a_terminal_is_asked() {
     let planned = shell.orcctl(&[&["--format", "json"], PLAN.as_slice()].concat()).ok().json();
     let id = planned["workflow"]["id"].as_str().unwrap();
     let wrong = on_a_terminal(&shell, &format!("approve {id}"), "y\n").says("you are the sole operator: type");
-    assert_eq!(wrong.code, 0, "{wrong}");
+    assert_eq!(wrong.code, 9, "{wrong}");
+    let _ = wrong.says("error[declined]").says("nothing was confirmed");
     assert!(shell.orcctl(&["status", id]).ok().stdout.starts_with(&format!("{id}  awaiting_approval")));
     let code = &planned["workflow"]["plan_hash"].as_str().unwrap()["sha256:".len()..][..6];
     let _ = on_a_terminal(&shell, &format!("approve {id}"), &format!("{code}\n")).says("confirmed");

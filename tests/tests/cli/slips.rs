@@ -4,11 +4,16 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
 use orc_domain::Digest;
-use orc_tests::cli::{Shell, has};
+use orc_tests::cli::{Shell, has, process_lives, until};
+use rustix::process::Signal;
 
 use crate::skip;
 
 const PLAN: [&str; 9] = ["plan", "--project", "demo", "--action", "build", "--family", "build_test", "--command-text", "./build.sh"];
+
+fn registry(shell: &Shell) -> String {
+    fs::read_to_string(shell.root().join("config/projects.registry.yaml")).unwrap()
+}
 
 #[test]
 fn migrate_says_what_it_found() {
@@ -88,6 +93,50 @@ fn migrate_refuses_what_serve_refuses() {
     let _ = shell.orcctl(&["--db", "/etc/passwd", "migrate"]).fails(6, "database-refused");
     let _ = migrate("not-yet").ok().says("there is none yet");
     let _ = migrate("nowhere/orc.db").fails(3, "not-found").says("nowhere").says("--db");
+}
+
+/// A project whose verification never ends; the mark is in its process's command line.
+fn endless(shell: &Shell, name: &str) -> (String, String) {
+    let mark = format!("601.{}", std::process::id());
+    let path = shell.project(name, &[("check.sh", &format!("#!/bin/sh\nexec sleep {mark}\n"))]);
+    (path.display().to_string(), mark)
+}
+
+#[test]
+fn who_stops_project_add_registers_nothing() {
+    let shell = Shell::solo();
+    let (path, mark) = endless(&shell, "slow");
+    let before = registry(&shell);
+    let adding = shell.start(&["project", "add", &path, "--yes", "--verify", "./check.sh"]);
+    until("the command is tried", || process_lives(&mark));
+    adding.signal(Signal::INT);
+    let stopped = adding.end().fails(8, "interrupted").says("nothing was written");
+    assert_eq!(stopped.stdout, "", "{stopped}");
+    assert!(!process_lives(&mark));
+    assert_eq!(registry(&shell), before);
+}
+
+#[test]
+fn project_add_looks_before_it_tries() {
+    let shell = Shell::solo();
+    let path = shell.project("good", &[("check.sh", "#!/bin/sh\n"), ("inner/check.sh", "#!/bin/sh\n")]);
+    let add = |path: &std::path::Path, more: &[&str]| {
+        shell.orcctl(&[&["project", "add", path.to_str().unwrap(), "--yes", "--verify", "./check.sh"], more].concat())
+    };
+    let _ = add(&path, &[]).ok();
+    let other = shell.project("elsewhere/good", &[("check.sh", "#!/bin/sh\n")]);
+    let inner = path.join("inner");
+    orc_tests::git(&inner, &["init", "-q"]);
+    for (said, why) in [
+        (add(&path, &[]), "there is a project `good` already"),
+        (add(&other, &[]), "there is a project `good` already"),
+        (add(&path, &["--name", "again"]), "overlaps with"),
+        (add(&inner, &[]), "overlaps with"),
+    ] {
+        let said = said.fails(6, "config-invalid").says(why);
+        assert!(!said.stderr.contains("verify: ./check.sh on"), "no command ran: {said}");
+    }
+    let _ = add(&path, &[]).says("--name");
 }
 
 /// As ordinary users meet it: root passes every mode, unless it gives that up.

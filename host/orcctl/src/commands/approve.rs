@@ -22,9 +22,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     // Asking a person takes a while: nothing is owned meanwhile.
     let asking = context.host(Want::Read).await?;
-    let Some(vote) = arguments.vote.decide(context, &asking, Choice::Approve).await? else {
-        return Ok(());
-    };
+    let vote = arguments.vote.decide(context, &asking, Choice::Approve).await?;
     let request = Approve { request: vote.request, token: vote.token, role: arguments.vote.role };
     context.change(arguments.vote.key.idempotency_key, request).await
 }

@@ -101,11 +101,12 @@ async fn register(context: &Context, paths: &Paths, checked: &Checked, add: Add)
     let name = project_name(&add, &path)?;
     let (entry, notes) = look_at(context, checked, &add, &path)?;
     let block = propose(&name, &entry);
+    // What cannot be registered is not worth a question, or an hour of tests.
+    with_entry(checked.snapshot().clone(), &name, &block, &entry.verify)?;
     context.printer.words(&format!("proposed for {REGISTRY_FILE}:\n"));
     context.printer.words(&block.lines().map(render::text::safe).collect::<Vec<_>>().join("\n"));
-    if !confirmed(context, add.yes)? {
-        context.printer.words("nothing was written");
-        return Ok(());
+    if !add.yes {
+        context.printer.confirm("\nadd it, and allow its verify commands? [y/N]", "nothing was written", "give `--yes`")?;
     }
     let tried = match add.no_try {
         true => Vec::new(),
@@ -114,7 +115,8 @@ async fn register(context: &Context, paths: &Paths, checked: &Checked, add: Add)
     // Trying took a while: what was saved under the root meanwhile stays.
     let snapshot = local::snapshot(&paths.root)?;
     let allowed: Vec<Argv> = entry.verify.clone();
-    write_entry(&paths.root, snapshot, &name, &block, &allowed)?;
+    let content = with_entry(snapshot, &name, &block, &allowed)?;
+    write_entry(&paths.root, &content)?;
     let next = next_steps(&name, &entry);
     context.answer(&Added { project: name, entry, tried, allowed, notes, next })
 }
@@ -198,19 +200,14 @@ fn owner(context: &Context, checked: &Checked) -> Option<OperatorName> {
     context.globals.user.clone().or_else(|| checked.operators.bound_to(&unix).next().cloned())
 }
 
-fn confirmed(context: &Context, yes: bool) -> Result<bool, OrcError> {
-    if yes {
-        return Ok(true);
-    }
-    match context.printer.ask("\nadd it, and allow its verify commands? [y/N]")? {
-        Some(answer) => Ok(matches!(answer.trim(), "y" | "Y" | "yes")),
-        None => Err(usage("there is no terminal to ask on").hint("give `--yes`")),
-    }
+/// The files that registering changes, as they will be.
+struct Content {
+    registry: String,
+    rules: String,
 }
 
-/// Adds the entry and the allowed commands, once the whole root was checked with them. A half-written pair is no danger: a project without
-/// allowed commands can plan nothing, so the rules come last.
-fn write_entry(root: &Path, mut snapshot: RootSnapshot, name: &ProjectName, block: &str, allowed: &[Argv]) -> Result<(), OrcError> {
+/// The root's files with the entry and the allowed commands, once the whole root was checked with them.
+fn with_entry(mut snapshot: RootSnapshot, name: &ProjectName, block: &str, allowed: &[Argv]) -> Result<Content, OrcError> {
     let registry = append_project(&text_of(&snapshot, REGISTRY_FILE)?, name, block).map_err(|error| edit(&error))?;
     let mut rules = text_of(&snapshot, RULES_FILE)?;
     for command in allowed {
@@ -220,8 +217,13 @@ fn write_entry(root: &Path, mut snapshot: RootSnapshot, name: &ProjectName, bloc
     snapshot.files.insert(RULES_FILE.to_owned(), rules.clone().into_bytes());
     let checked = local::checked(&snapshot).map_err(|problems| OrcError::of_root(&problems))?;
     local::policy(&checked).map_err(|problems| OrcError::of_root(&problems))?;
-    local::write(&root.join(REGISTRY_FILE), &registry)?;
-    local::write(&root.join(RULES_FILE), &rules)
+    Ok(Content { registry, rules })
+}
+
+/// A half-written pair is no danger: a project without allowed commands can plan nothing, so the rules come last.
+fn write_entry(root: &Path, content: &Content) -> Result<(), OrcError> {
+    local::write(&root.join(REGISTRY_FILE), &content.registry)?;
+    local::write(&root.join(RULES_FILE), &content.rules)
 }
 
 fn text_of(snapshot: &RootSnapshot, file: &str) -> Result<String, OrcError> {
@@ -230,7 +232,11 @@ fn text_of(snapshot: &RootSnapshot, file: &str) -> Result<String, OrcError> {
 }
 
 fn edit(error: &EditError) -> OrcError {
-    OrcError::from_source(ErrorCode::ConfigInvalid, "the entry was not added", error)
+    let refused = OrcError::from_source(ErrorCode::ConfigInvalid, "the entry was not added", error);
+    match error {
+        EditError::Exists { .. } => refused.hint("`--name` gives it another name; `orcctl project list` shows what is registered"),
+        _ => refused,
+    }
 }
 
 fn next_steps(name: &ProjectName, entry: &ProjectEntry) -> Vec<NextStep> {

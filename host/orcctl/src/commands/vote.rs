@@ -8,7 +8,7 @@ use orc_domain::{ErrorCode, OrcError, RoleName};
 use super::KeyArg;
 use crate::cli::Format;
 use crate::context::{Context, Host};
-use crate::failure::usage;
+use crate::failure::{declined, usage};
 use crate::printer::read_line;
 use crate::render;
 
@@ -49,17 +49,17 @@ pub(crate) struct Vote {
 }
 
 impl VoteArgs {
-    /// The request and the token; without `--token`, after showing the card and asking. `None` where the person said no to the question.
-    pub(crate) async fn decide(&self, context: &Context, host: &Host, choice: Choice) -> Result<Option<Vote>, OrcError> {
+    /// The request and the token; without `--token`, after showing the card and asking.
+    pub(crate) async fn decide(&self, context: &Context, host: &Host, choice: Choice) -> Result<Vote, OrcError> {
         let named = self.request.short.clone().or_else(|| self.request.request_id.clone()).unwrap_or_default();
         match self.token.as_deref() {
-            Some("-") => Ok(Some(Vote { request: named, token: read_line()?.trim().to_owned() })),
-            Some(token) => Ok(Some(Vote { request: named, token: token.to_owned() })),
+            Some("-") => Ok(Vote { request: named, token: read_line()?.trim().to_owned() }),
+            Some(token) => Ok(Vote { request: named, token: token.to_owned() }),
             None => self.ask(context, host, named, choice).await,
         }
     }
 
-    async fn ask(&self, context: &Context, host: &Host, named: String, choice: Choice) -> Result<Option<Vote>, OrcError> {
+    async fn ask(&self, context: &Context, host: &Host, named: String, choice: Choice) -> Result<Vote, OrcError> {
         let approvals = host.read(GetApprovals { of: Some(named.clone()) }).await?;
         let (card, token) = own_card(&approvals, &named)?;
         let text = render::card(card, &context.view);
@@ -67,33 +67,32 @@ impl VoteArgs {
             Format::Text => context.printer.data(&text)?,
             Format::Json => context.printer.words(&text),
         }
-        if !self.confirmed(context, &approvals, card, choice)? {
-            context.printer.words("nothing was done");
-            return Ok(None);
-        }
-        Ok(Some(Vote { request: card.request.id.to_string(), token: token.to_owned() }))
+        self.confirm(context, &approvals, card, choice)?;
+        Ok(Vote { request: card.request.id.to_string(), token: token.to_owned() })
     }
 
-    fn confirmed(&self, context: &Context, approvals: &Approvals, card: &ApprovalCard, choice: Choice) -> Result<bool, OrcError> {
+    fn confirm(&self, context: &Context, approvals: &Approvals, card: &ApprovalCard, choice: Choice) -> Result<(), OrcError> {
         if choice == Choice::Approve && card.request.kind == RequirementKind::Confirmation {
             return typed_code(context, card);
         }
         if self.yes {
-            return Ok(true);
+            return Ok(());
         }
         let question = format!("{choice} {} as {}? [y/N]", card.request.id, approvals.operator);
-        match context.printer.ask(&question)? {
-            Some(answer) => Ok(matches!(answer.trim(), "y" | "Y" | "yes")),
-            None => Err(usage("there is no terminal to ask on").hint("give `--yes`, or the token with `--token`")),
-        }
+        let undone = match choice {
+            Choice::Approve => "nothing was approved",
+            Choice::Reject => "nothing was rejected",
+        };
+        context.printer.confirm(&question, undone, "give `--yes`, or the token with `--token`")
     }
 }
 
 /// The sole operator confirms an own plan by typing a piece of its hash: nobody else looks at it, so a mere `y` is too quick.
-fn typed_code(context: &Context, card: &ApprovalCard) -> Result<bool, OrcError> {
+fn typed_code(context: &Context, card: &ApprovalCard) -> Result<(), OrcError> {
     let code = card.workflow.plan_hash.short().chars().take(6).collect::<String>();
     match context.printer.ask(&format!("you are the sole operator: type `{code}` to confirm:"))? {
-        Some(answer) => Ok(answer.trim() == code),
+        Some(answer) if answer.trim() == code => Ok(()),
+        Some(_) => Err(declined("nothing was confirmed", &format!("what was typed is not `{code}`"))),
         None => Err(usage("a confirmation is typed on a terminal").hint("or give its token, from `orcctl approvals`, with `--token`")),
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use orc_domain::Digest;
 use orc_tests::cli::{Shell, has, process_lives, until};
+use orc_tests::edit;
 use rustix::process::Signal;
 
 use crate::skip;
@@ -137,6 +138,17 @@ fn project_add_looks_before_it_tries() {
         assert!(!said.stderr.contains("verify: ./check.sh on"), "no command ran: {said}");
     }
     let _ = add(&path, &[]).says("--name");
+}
+
+#[test]
+fn one_wrong_word_is_one_problem() {
+    let shell = Shell::new();
+    let _ = shell.orcctl(&["init"]).ok();
+    edit(&shell.root(), "config/orc.yaml", "accept_root: []", "accept_root: [proceses]");
+    let said = shell.orcctl(&["config", "check"]).fails(6, "config-invalid").says("1 problem under the root");
+    let _ = said.says("`proceses` is not one of").says("did you mean `processes`?");
+    edit(&shell.root(), "config/orc.yaml", "accept_root: [proceses]", "accept_root: [files]");
+    let _ = shell.orcctl(&["config", "check"]).fails(6, "config-invalid").says("1 problem").says("cannot be gone without");
 }
 
 /// As ordinary users meet it: root passes every mode, unless it gives that up.

@@ -26,7 +26,7 @@ fn bindings(file: &Document<Operators>, key: &str, what: &str, report: &mut Repo
         for account in accounts(operator) {
             if let Some(first) = owners.get(&account) {
                 let message = format!("the {what} `{}` is bound to the operator `{first}` already", shown(&account));
-                let at = values::item(file, &format!("operators/{name}/{key}"), &account);
+                let Some(at) = values::item(file, &format!("operators/{name}/{key}"), &account) else { continue };
                 file.wrong(report, &at, message, "bind it to one operator".to_owned());
             } else {
                 owners.insert(account, name);
@@ -38,8 +38,8 @@ fn bindings(file: &Document<Operators>, key: &str, what: &str, report: &mut Repo
 fn names(file: &Document<Operators>, report: &mut Report) {
     for (name, operator) in &file.value.operators {
         for user in operator.unix_users.iter().filter(|user| !is_unix_user(user)) {
-            let message = format!("`{}` is no name of a unix user", shown(user));
-            file.wrong(report, &values::item(file, &format!("operators/{name}/unix_users"), user), message, None);
+            let Some(at) = values::item(file, &format!("operators/{name}/unix_users"), user) else { continue };
+            file.wrong(report, &at, format!("`{}` is no name of a unix user", shown(user)), None);
         }
     }
 }

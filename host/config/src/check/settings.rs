@@ -29,7 +29,7 @@ fn accepted(file: &Document<Settings>, report: &mut Report) {
     let listed = &file.value.launch.accept_root;
     for other in listed.iter().filter(|protection| !Protection::LOST_TO_ROOT.contains(protection)) {
         let can: Vec<&str> = Protection::LOST_TO_ROOT.iter().map(|protection| protection.as_str()).collect();
-        let at = values::item(file, "launch/accept_root", other.as_str());
+        let Some(at) = values::item(file, "launch/accept_root", other.as_str()) else { continue };
         file.wrong(
             report,
             &at,

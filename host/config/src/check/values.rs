@@ -53,7 +53,7 @@ pub(super) fn directories<'a, T>(file: &Document<T>, path: &str, directories: im
             text if Path::new(text).parent().is_none() => "grants the whole machine",
             _ => continue,
         };
-        let at = item(file, path, directory);
+        let Some(at) = item(file, path, directory) else { continue };
         let help = "name the directories that are needed, each in full".to_owned();
         file.wrong(report, &at, format!("`{}` {fault}", shown(directory)), help);
     }
@@ -65,11 +65,12 @@ pub(super) fn is_absolute(path: &str) -> bool {
     path.is_absolute() && !path.components().any(|part| part == Component::ParentDir) && !path.as_os_str().as_encoded_bytes().contains(&0)
 }
 
-/// The path in the file of the list's item with this text: sets forget the order of the file.
-pub(super) fn item<T>(file: &Document<T>, path: &str, text: &str) -> String {
-    let list = path.split('/').try_fold(&file.root, |node, step| node.get(step));
-    let index = list.and_then(Node::items).and_then(|items| items.iter().position(|node| node.text() == text));
-    index.map_or_else(|| path.to_owned(), |index| format!("{path}/{index}"))
+/// The path in the file of the list's item with this text, or of a value that is no list: sets forget the order of the file. A text that the file does not have stands in
+/// for an item whose own problem was said already.
+pub(super) fn item<T>(file: &Document<T>, path: &str, text: &str) -> Option<String> {
+    let value = path.split('/').try_fold(&file.root, |node, step| node.get(step));
+    let Some(items) = value.and_then(Node::items) else { return Some(path.to_owned()) };
+    items.iter().position(|node| node.text() == text).map(|index| format!("{path}/{index}"))
 }
 
 /// Names of environment variables.
@@ -78,10 +79,8 @@ pub(super) fn env_names<'a, T>(file: &Document<T>, path: &str, names: impl Itera
         let mut bytes = name.bytes();
         let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
         let formed = starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let at = match file.says(&format!("{path}/{name}")) {
-            true => format!("{path}/{name}"),
-            false => item(file, path, name),
-        };
+        let key = format!("{path}/{name}");
+        let Some(at) = (if file.says(&key) { Some(key) } else { item(file, path, name) }) else { continue };
         if !formed {
             let message = format!("`{}` is no name of an environment variable", shown(name));
             file.wrong(report, &at, message, "use A-Z, a-z, 0-9 and `_`, not starting with a digit".to_owned());

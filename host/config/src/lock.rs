@@ -34,6 +34,16 @@ pub fn relock(snapshot: &RootSnapshot, only: Option<&GuestName>) -> Result<Reloc
     if problems.is_empty() { Ok(Relocked { text: text(&new), changes: changes(&old, &new) }) } else { Err(problems) }
 }
 
+/// The guests that can be pinned or are: those of the lock, and those with a manifest in `phases/guests/`.
+///
+/// # Errors
+/// As [`relock`].
+pub fn known(snapshot: &RootSnapshot) -> Result<BTreeSet<GuestName>, Vec<Problem>> {
+    let old = old_pins(snapshot)?;
+    let (found, problems) = found_pins(snapshot, &old);
+    if problems.is_empty() { Ok(old.into_keys().chain(found.into_keys()).collect()) } else { Err(problems) }
+}
+
 fn old_pins(snapshot: &RootSnapshot) -> Result<BTreeMap<GuestName, GuestPin>, Vec<Problem>> {
     let mut report = crate::check::Report::default();
     if snapshot.file(crate::LOCK_FILE).is_none() {

@@ -151,6 +151,39 @@ fn one_wrong_word_is_one_problem() {
     let _ = shell.orcctl(&["config", "check"]).fails(6, "config-invalid").says("1 problem").says("cannot be gone without");
 }
 
+#[test]
+fn gate_inspect_shows_what_can_be_set() {
+    let shell = Shell::solo();
+    let text = shell.orcctl(&["gate", "inspect", "secret-scan"]).ok();
+    for line in ["version  1.0.0", "asks     settings, documents", "granted  settings, documents", "  binary_files: \"forbid\""] {
+        assert!(text.stdout.contains(line), "no {line:?} in {text}");
+    }
+    let _ = text.says("verify post_gate").says("binary_files: \"allow\"").says("**/__pycache__/**");
+    let guest = &shell.orcctl(&["--format", "json", "gate", "inspect", "diff-budget"]).ok().json()["guest"];
+    assert_eq!((&guest["version"], &guest["settings"]["max_files"]), (&"1.0.0".into(), &50.into()), "{guest}");
+    assert_eq!(guest["granted"], serde_json::json!(["settings"]));
+    // A file has what its manifest says; nothing is granted to it yet. Without a manifest it is a component like any other.
+    let pinned = shell.root().join("phases/guests");
+    for file in ["diff-budget.wasm", "diff-budget.toml"] {
+        fs::copy(pinned.join(file), shell.path(file)).unwrap();
+    }
+    let file = shell.orcctl(&["gate", "inspect", "diff-budget.wasm"]).ok();
+    assert!(file.stdout.contains("max_files: 50") && !file.stdout.contains("granted"), "{file}");
+    fs::remove_file(shell.path("diff-budget.toml")).unwrap();
+    let bare = shell.orcctl(&["gate", "inspect", "diff-budget.wasm"]).ok();
+    assert!(bare.stdout.contains("digest   sha256:") && !bare.stdout.contains("version"), "{bare}");
+    let _ = shell.orcctl(&["gate", "inspect", "secret-scam"]).fails(3, "not-found").says("did you mean `secret-scan`?");
+}
+
+#[test]
+fn a_guest_that_is_not_there_cannot_be_pinned() {
+    let shell = Shell::solo();
+    let before = fs::read(shell.root().join("config/guests.lock")).unwrap();
+    let _ = shell.orcctl(&["gate", "lock", "secret-scam"]).fails(3, "not-found").says("did you mean `secret-scan`?");
+    assert_eq!(fs::read(shell.root().join("config/guests.lock")).unwrap(), before);
+    let _ = shell.orcctl(&["gate", "lock", "secret-scan"]).ok().says("every guest is pinned as it is");
+}
+
 /// As ordinary users meet it: root passes every mode, unless it gives that up.
 #[test]
 fn a_directory_that_cannot_be_entered_is_no_missing_database() {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use orc_config::{Checked, LOCK_FILE};
+use orc_config::{Checked, LOCK_FILE, LockedGuest, RootSnapshot};
+use orc_domain::api::NextStep;
+use orc_domain::nearest::suggest;
 use orc_domain::verdict::{Capability, GuestKind, GuestManifest};
 use orc_domain::{ErrorCode, GuestName, OrcError};
 use orc_guests::Inspection;
@@ -82,6 +84,41 @@ pub(crate) struct GuestRow {
 pub(crate) struct Inspected {
     pub(crate) file: String,
     pub(crate) inspection: Inspection,
+    /// What its manifest says; none where there is no manifest beside the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guest: Option<Described>,
+}
+
+/// What a manifest says, and what this installation makes of a pinned guest.
+#[derive(Debug, Serialize)]
+pub(crate) struct Described {
+    pub(crate) name: GuestName,
+    pub(crate) version: String,
+    pub(crate) summary: String,
+    /// What it asks for.
+    pub(crate) asks: BTreeSet<Capability>,
+    /// What it is granted; a file that nobody pinned is granted nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) granted: Option<BTreeSet<Capability>>,
+    /// Its settings with their defaults.
+    pub(crate) settings: BTreeMap<String, serde_json::Value>,
+    pub(crate) bound: Vec<Bound>,
+}
+
+/// Where a guest is bound.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bound {
+    /// `PHASE POSITION`.
+    pub(crate) at: String,
+    /// What stands over the defaults there.
+    pub(crate) settings: serde_json::Value,
+}
+
+impl From<GuestManifest> for Described {
+    fn from(manifest: GuestManifest) -> Self {
+        let GuestManifest { name, version, summary, capabilities: asks, settings, .. } = manifest;
+        Self { name, version, summary, asks, granted: None, settings, bound: Vec::new() }
+    }
 }
 
 /// How a guest's cases went.
@@ -94,6 +131,7 @@ pub(crate) struct CaseResults {
 #[derive(Debug, Serialize)]
 pub(crate) struct Locked {
     pub(crate) changes: Vec<String>,
+    pub(crate) next: Vec<NextStep>,
 }
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
@@ -103,17 +141,15 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     match arguments.command {
         Command::List => context.answer(&list(&checked(&root)?)),
-        Command::Inspect { guest } => {
-            let path = component(&root, &guest)?;
-            let inspection = local::guests()?.inspect(&local::read(&path)?).map_err(|fault| {
-                OrcError::new(ErrorCode::GuestFault, format!("`{}` cannot be inspected", path.display())).cause(fault.to_string())
-            })?;
-            context.answer(&Inspected { file: path.display().to_string(), inspection })
-        }
+        Command::Inspect { guest } => inspect(context, &root, &guest),
         Command::Test { guest, cases, .. } => {
             // clap lets nothing else through.
             let (guest, cases) = (guest.unwrap_or_default(), cases.unwrap_or_default());
-            let results = results(&component(&root, &guest)?, &cases).await?;
+            let component = match is_file(&guest) {
+                true => PathBuf::from(guest),
+                false => root.join(&pinned(&checked(&root)?, &guest)?.1.pin.path),
+            };
+            let results = results(&component, &cases).await?;
             judged(context, results)
         }
         Command::Lock { only } => lock(context, &root, only.as_ref()),
@@ -141,18 +177,57 @@ fn list(checked: &Checked) -> GuestRows {
     GuestRows { guests: checked.guests.iter().map(row).collect() }
 }
 
-/// The file of a component: the path as given where it is one, else that of the pinned guest of this name.
-fn component(root: &Path, guest: &str) -> Result<PathBuf, OrcError> {
-    if guest.contains('/') || Path::new(guest).extension().is_some() {
-        return Ok(PathBuf::from(guest));
-    }
-    let checked = checked(root)?;
-    let found = checked.guests.iter().find(|(name, _)| name.as_str() == guest);
-    let (_, found) = found.ok_or_else(|| {
+/// Whether a guest is named by its component's path.
+fn is_file(guest: &str) -> bool {
+    guest.contains('/') || Path::new(guest).extension().is_some()
+}
+
+/// The pinned guest of this name.
+fn pinned<'a>(checked: &'a Checked, guest: &str) -> Result<(&'a GuestName, &'a LockedGuest), OrcError> {
+    checked.guests.iter().find(|(name, _)| name.as_str() == guest).ok_or_else(|| {
+        let near = suggest(guest, checked.guests.keys());
         OrcError::new(ErrorCode::NotFound, format!("{LOCK_FILE} names no guest `{guest}`"))
-            .hint("`orcctl gate list` shows the guests; a file is named with its path")
+            .hint(format!("{near} (`orcctl gate list` shows the guests; a file is named with its path)"))
+    })
+}
+
+fn inspect(context: &Context, root: &Path, guest: &str) -> Result<(), OrcError> {
+    let (path, guest) = match is_file(guest) {
+        true => (PathBuf::from(guest), manifest_beside(Path::new(guest))?),
+        false => {
+            let checked = checked(root)?;
+            let (name, found) = pinned(&checked, guest)?;
+            (root.join(&found.pin.path), Some(described(&checked, name, found)))
+        }
+    };
+    let inspection = local::guests()?.inspect(&local::read(&path)?).map_err(|fault| {
+        OrcError::new(ErrorCode::GuestFault, format!("`{}` cannot be inspected", path.display())).cause(fault.to_string())
     })?;
-    Ok(root.join(&found.pin.path))
+    context.answer(&Inspected { file: path.display().to_string(), inspection, guest })
+}
+
+fn described(checked: &Checked, name: &GuestName, guest: &LockedGuest) -> Described {
+    let mut bound = Vec::new();
+    for (phase, contract) in &checked.contracts.phases {
+        for (position, entry) in contract.bindings().filter(|(_, entry)| entry.guest == *name) {
+            bound.push(Bound { at: format!("{phase} {position}"), settings: entry.settings.clone() });
+        }
+    }
+    Described { granted: Some(guest.pin.grant.clone()), bound, ..Described::from(guest.manifest.clone()) }
+}
+
+fn manifest_beside(component: &Path) -> Result<Option<Described>, OrcError> {
+    let there = component.with_extension("toml").exists();
+    if there { manifest(component).map(|manifest| Some(manifest.into())) } else { Ok(None) }
+}
+
+/// The manifest that stands beside a component.
+fn manifest(component: &Path) -> Result<GuestManifest, OrcError> {
+    let path = component.with_extension("toml");
+    let text = String::from_utf8(local::read(&path)?).map_err(|_| usage(format!("`{}` is no UTF-8 text", path.display())))?;
+    toml::from_str(&text).map_err(|error| {
+        OrcError::from_source(ErrorCode::ConfigInvalid, format!("the manifest `{}` is not in order", path.display()), &error)
+    })
 }
 
 /// A stock guest without cases is not tested, and fails.
@@ -186,12 +261,7 @@ fn judged(context: &Context, cases: Vec<CaseResult>) -> Result<(), OrcError> {
 
 /// How the cases of one guest went.
 async fn results(component: &Path, directory: &Path) -> Result<Vec<CaseResult>, OrcError> {
-    let manifest_path = component.with_extension("toml");
-    let text =
-        String::from_utf8(local::read(&manifest_path)?).map_err(|_| usage(format!("`{}` is no UTF-8 text", manifest_path.display())))?;
-    let manifest: GuestManifest = toml::from_str(&text).map_err(|error| {
-        OrcError::from_source(ErrorCode::ConfigInvalid, format!("the manifest `{}` is not in order", manifest_path.display()), &error)
-    })?;
+    let manifest = manifest(component)?;
     let found =
         read_cases(directory).map_err(|error| OrcError::from_source(ErrorCode::InvalidRequest, "the cases cannot be read", &error))?;
     let files = GuestFiles { manifest, component: local::read(component)?.into(), fixtures: found.fixtures };
@@ -199,9 +269,27 @@ async fn results(component: &Path, directory: &Path) -> Result<Vec<CaseResult>, 
 }
 
 fn lock(context: &Context, root: &Path, only: Option<&GuestName>) -> Result<(), OrcError> {
-    let relocked = orc_config::lock::relock(&local::snapshot(root)?, only).map_err(|problems| OrcError::of_root(&problems))?;
+    let snapshot = local::snapshot(root)?;
+    if let Some(only) = only {
+        lockable(&snapshot, only)?;
+    }
+    let relocked = orc_config::lock::relock(&snapshot, only).map_err(|problems| OrcError::of_root(&problems))?;
     if !relocked.changes.is_empty() {
         local::write(&root.join(LOCK_FILE), &relocked.text)?;
     }
-    context.answer(&Locked { changes: relocked.changes })
+    let next = match relocked.changes.is_empty() {
+        true => NextStep { command: "orcctl gate list".to_owned(), why: "see what each gets and where it is bound".to_owned() },
+        false => NextStep { command: "orcctl config check".to_owned(), why: "see that the root is in order with it".to_owned() },
+    };
+    context.answer(&Locked { changes: relocked.changes, next: vec![next] })
+}
+
+fn lockable(snapshot: &RootSnapshot, only: &GuestName) -> Result<(), OrcError> {
+    let known = orc_config::lock::known(snapshot).map_err(|problems| OrcError::of_root(&problems))?;
+    if known.contains(only) {
+        return Ok(());
+    }
+    let near = suggest(only.as_str(), &known);
+    Err(OrcError::new(ErrorCode::NotFound, format!("neither {LOCK_FILE} nor phases/guests has a guest `{only}`"))
+        .hint(format!("{near} (a new guest is NAME.wasm with NAME.toml in phases/guests)")))
 }

@@ -10,7 +10,7 @@ use super::text::safe;
 use super::{Render, View};
 use crate::commands::config::RootCheck;
 use crate::commands::doctor::Diagnosis;
-use crate::commands::gate::{CaseResults, GuestRow, GuestRows, Inspected, Locked};
+use crate::commands::gate::{CaseResults, Described, GuestRow, GuestRows, Inspected, Locked};
 use crate::commands::init::Initialised;
 use crate::commands::migrate::{Migrated, Outcome};
 use crate::commands::project::{Added, Projects};
@@ -87,12 +87,18 @@ impl Render for Inspected {
         page.field("size", &format!("{} bytes", it.size));
         page.field("kinds", &words(&it.kinds));
         page.field("needs", &words(&it.capabilities));
+        if let Some(guest) = &self.guest {
+            page.manifest(guest);
+        }
         for import in &it.imports {
             let unknown = if it.unknown_imports.contains(import) { "  (no capability provides it: it cannot be loaded)" } else { "" };
             page.line(&format!("  import {}{unknown}", safe(import)));
         }
         for export in &it.exports {
             page.line(&format!("  export {}", safe(export)));
+        }
+        if let Some(guest) = &self.guest {
+            page.guest_settings(guest);
         }
         page.done()
     }
@@ -125,6 +131,7 @@ impl Render for Locked {
         for change in &self.changes {
             page.text(0, &safe(change));
         }
+        page.next(&self.next);
         page.done()
     }
 }
@@ -218,11 +225,50 @@ impl Render for Diagnosis {
 }
 
 impl Page<'_> {
+    /// What a guest's manifest asks for, and what it gets.
+    fn manifest(&mut self, guest: &Described) {
+        self.field("version", &safe(&guest.version));
+        self.field("asks", &words(&guest.asks));
+        if let Some(granted) = &guest.granted {
+            self.field("granted", &words(granted));
+        }
+    }
+
+    /// A guest's settings with their defaults, and what stands over them where it is bound.
+    fn guest_settings(&mut self, guest: &Described) {
+        self.heading("settings, with their defaults");
+        self.values(guest.settings.iter());
+        for bound in &guest.bound {
+            self.heading(&format!("bound at {}", bound.at));
+            match bound.settings.as_object().filter(|own| !own.is_empty()) {
+                Some(own) => self.values(own.iter()),
+                None => self.line("  with the defaults"),
+            }
+        }
+    }
+
+    fn values<'v>(&mut self, values: impl ExactSizeIterator<Item = (&'v String, &'v serde_json::Value)>) {
+        if values.len() == 0 {
+            self.line("  none");
+        }
+        for (key, value) in values {
+            self.hanging(2, &format!("{}: ", safe(key)), &safe(&spaced(value)));
+        }
+    }
+
     fn warnings(&mut self, warnings: &[Problem]) {
         if !warnings.is_empty() {
             self.heading("worth a look");
             self.problems(warnings);
         }
+    }
+}
+
+/// A value on one line, a list with blanks to break it at.
+fn spaced(value: &serde_json::Value) -> String {
+    match value.as_array() {
+        Some(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
+        None => value.to_string(),
     }
 }
 

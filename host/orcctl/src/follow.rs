@@ -70,7 +70,8 @@ async fn look(host: &Host, workflow: &str) -> Result<(Phases, Status), OrcError>
     Ok((phases, host.read(GetStatus { workflow: workflow.to_owned() }).await?))
 }
 
-fn settled(view: &ExecutionView) -> bool {
+/// Whether an execution needs nobody any more, or waits for a person.
+pub(crate) fn settled(view: &ExecutionView) -> bool {
     match view.state {
         ExecutionState::Completed | ExecutionState::Failed | ExecutionState::Cancelled => true,
         ExecutionState::Paused | ExecutionState::Interrupted => true,
@@ -107,9 +108,14 @@ fn reason_line(reason: &BlockReason) -> String {
 
 /// `Ok` only for a completed execution; else the error that says how it ended.
 pub(crate) fn verdict(status: &Status) -> Result<(), OrcError> {
-    let Some(view) = &status.execution else {
-        return Err(OrcError::new(ErrorCode::Internal, format!("workflow {} has no execution", status.workflow.id)));
-    };
+    match &status.execution {
+        Some(view) => verdict_of(view),
+        None => Err(OrcError::new(ErrorCode::Internal, format!("workflow {} has no execution", status.workflow.id))),
+    }
+}
+
+/// As [`verdict`], of an execution.
+pub(crate) fn verdict_of(view: &ExecutionView) -> Result<(), OrcError> {
     let (code, how) = match view.state {
         ExecutionState::Completed => return Ok(()),
         ExecutionState::Cancelled => (ErrorCode::ExecutionCancelled, "was cancelled".to_owned()),

@@ -213,3 +213,26 @@ fn nobody_is_told_to_close_a_directory_of_everybody() {
     assert!(!said.stderr.contains("chmod"), "{said}");
     let _ = said.says("everybody can put files there").says("`--db`");
 }
+
+#[test]
+fn a_detached_run_of_what_is_over_ends_as_it_did() {
+    let shell = Shell::crew();
+    let (_, mark) = endless(&shell, "unused");
+    shell.commit("demo", "work.sh", &format!("#!/bin/sh\nexec sleep {mark}\n"));
+    let _host = shell.serve();
+    let failing = shell.approved("./fail.sh");
+    let started = shell.by("alice", &["run", &failing, "--detach"]).ok();
+    assert!(started.stdout.contains("\nnext\n"), "{started}");
+    shell.wait_for_state(&failing, "failed");
+    let failed = shell.by("alice", &["run", &failing, "--detach"]).fails(7, "execution-failed").says("exit code 3");
+    assert!(failed.stdout.contains(&format!("orcctl replan {failing}")), "{failed}");
+
+    let id = shell.approved("./work.sh");
+    let _ = shell.by("alice", &["run", &id, "--detach"]).ok().says(&format!("orcctl cancel {id}"));
+    until("the command runs", || process_lives(&mark));
+    let again = shell.by("alice", &["run", &id, "--detach"]).ok();
+    assert!(again.stdout.contains("running"), "it still goes on: {again}");
+    let _ = shell.by("alice", &["cancel", &id]).ok();
+    shell.wait_for_state(&id, "cancelled");
+    let _ = shell.by("alice", &["run", &id, "--detach"]).fails(9, "execution-cancelled").says(&format!("orcctl replan {id}"));
+}

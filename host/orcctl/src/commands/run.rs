@@ -1,19 +1,20 @@
 //! `orcctl run`
 
 use clap::Args;
-use orc_domain::api::{GetStatus, Run, RunAccepted};
+use orc_domain::api::{GetStatus, NextStep, Run, RunAccepted};
 use orc_domain::plan::PlanHash;
 use orc_domain::{ErrorCode, OrcError};
+use serde::Serialize;
 
 use super::WorkflowArg;
 use crate::context::{Context, Host};
-use crate::follow::{Watched, verdict, watch};
+use crate::follow::{Watched, settled, verdict, verdict_of, watch};
 use crate::render::text;
 use crate::wiring::Want;
 
 /// Run an approved plan and watch it
 ///
-/// Exits with 0 only when the execution completed. Ctrl-C stops watching.
+/// Exits with 0 only when the execution completed; with `--detach`, also while it goes on. Ctrl-C stops watching.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,11 +34,19 @@ pub(crate) struct Arguments {
     detach: bool,
 }
 
+/// An execution that nobody watches.
+#[derive(Debug, Serialize)]
+pub(crate) struct Detached {
+    #[serde(flatten)]
+    pub(crate) accepted: RunAccepted,
+    pub(crate) next: Vec<NextStep>,
+}
+
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     let detach = arguments.detach;
     let (accepted, host) = start(context, arguments).await?;
     let done = match detach {
-        true => context.answer(&accepted),
+        true => leave(context, &host, accepted).await,
         false => follow(context, &host, &accepted).await,
     };
     host.close().await;
@@ -63,6 +72,19 @@ async fn start(context: &Context, arguments: Arguments) -> Result<(RunAccepted, 
         }
         _ => error,
     })
+}
+
+/// Says that it was started, and leaves. Under a key that was used before it may be over: then it ends as it ended.
+async fn leave(context: &Context, host: &Host, accepted: RunAccepted) -> Result<(), OrcError> {
+    let status = host.read(GetStatus { workflow: accepted.workflow.id.to_string() }).await;
+    // It was accepted, whatever becomes of a look at it.
+    let next = status.map(|status| status.next).unwrap_or_default();
+    let detached = Detached { accepted, next };
+    context.answer(&detached)?;
+    match &detached.accepted.execution {
+        view if settled(view) => verdict_of(view),
+        _ => Ok(()),
+    }
 }
 
 async fn follow(context: &Context, host: &Host, accepted: &RunAccepted) -> Result<(), OrcError> {

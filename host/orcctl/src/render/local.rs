@@ -14,6 +14,7 @@ use crate::commands::gate::{CaseResults, Described, GuestRow, GuestRows, Inspect
 use crate::commands::init::Initialised;
 use crate::commands::migrate::{Migrated, Outcome};
 use crate::commands::project::{Added, Projects};
+use crate::commands::run::Detached;
 
 impl Render for RootCheck {
     fn render(&self, view: &View) -> String {
@@ -207,6 +208,15 @@ impl Render for Added {
         }
         page.next(&self.next);
         page.done()
+    }
+}
+
+impl Render for Detached {
+    fn render(&self, view: &View) -> String {
+        let mut next = Page::new(view);
+        next.next(&self.next);
+        let blank = if self.next.is_empty() { "" } else { "\n" };
+        format!("{}{blank}{}", self.accepted.render(view), next.done())
     }
 }
 

@@ -136,6 +136,8 @@ error_codes! {
     ConfigInvalid = "config-invalid": Config,
     /// The candidate fails its own tests.
     RulesTestsFailed = "rules-tests-failed": Config,
+    /// The candidate of the rules is not the content that was looked at.
+    CandidateChanged = "candidate-changed": Conflict,
     /// No rules revision is active.
     NoActiveRules = "no-active-rules": Config,
     /// The database belongs to another root, or the root to another database.

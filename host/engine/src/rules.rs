@@ -307,16 +307,15 @@ impl Engine {
         self.scan_root().await?;
         let row = self.read(|tx| Ok(tx.rules_candidate()?)).await?;
         let Some(row) = row else {
-            return self.rules_status().await;
+            let status = self.rules_status().await?;
+            same_content(request.digest, status.active.digest, "no candidate waits; in force")?;
+            return Ok(status);
         };
         if !row.problems.is_empty() {
             return Err(invalid(&row.problems));
         }
         let Some(digest) = row.digest else { return self.rules_status().await };
-        if request.digest.is_some_and(|asked| asked != digest) {
-            return Err(OrcError::new(ErrorCode::PlanHashMismatch, format!("the candidate is {digest} now"))
-                .hint("look at it again with `orcctl rules`"));
-        }
+        same_content(request.digest, digest, "the candidate")?;
         let second = row.proposed_by.as_ref().is_some_and(|first| *first != permit.operator);
         if rules.checked.settings.trust == Trust::SingleUser || second {
             let files = self.candidate_content(digest)?;
@@ -406,6 +405,14 @@ fn status(tx: &ReadTx<'_>) -> Result<RulesStatus, OrcError> {
     let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
     status.next = next::after_rules(&status);
     Ok(status)
+}
+
+/// Refuses content that is not what somebody looked at.
+fn same_content(asked: Option<Digest>, found: Digest, what: &str) -> Result<(), OrcError> {
+    if asked.is_none_or(|asked| asked == found) {
+        return Ok(());
+    }
+    Err(OrcError::new(ErrorCode::CandidateChanged, format!("{what} is {found} now")).hint("look at it again with `orcctl rules`"))
 }
 
 fn is_rolled_back(row: &RulesCandidateRow) -> bool {

@@ -215,6 +215,16 @@ fn nobody_is_told_to_close_a_directory_of_everybody() {
 }
 
 #[test]
+fn rules_that_nobody_has_are_not_activated() {
+    let shell = Shell::crew();
+    let _ = shell.plan("./build.sh");
+    let other = format!("sha256:{}", "a".repeat(64));
+    let _ = shell.by("alice", &["rules", "activate", "--digest", &other]).fails(5, "candidate-changed").says("orcctl rules");
+    let active = shell.json("alice", &["rules"])["active"]["digest"].as_str().unwrap().to_owned();
+    let _ = shell.by("alice", &["rules", "activate", "--digest", &active]).ok().says("revision 1");
+}
+
+#[test]
 fn a_detached_run_of_what_is_over_ends_as_it_did() {
     let shell = Shell::crew();
     let (_, mark) = endless(&shell, "unused");

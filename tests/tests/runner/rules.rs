@@ -317,7 +317,7 @@ async fn a_team_s_rules_need_two_admins() {
     }
     let digest = rules(&world).await.candidate.unwrap().digest;
     let other = Some(Digest::of(b"something else"));
-    refused(&world, Some("adam"), ("intent_denied", "plan-hash-mismatch"), propose(&world, "adam", other)).await;
+    refused(&world, Some("adam"), ("intent_denied", "candidate-changed"), propose(&world, "adam", other)).await;
     for _ in 0..2 {
         let status = propose(&world, "adam", digest).await.unwrap();
         assert_eq!(status.active.revision, 1);
@@ -341,7 +341,7 @@ async fn nobody_activates_what_another_has_not_seen() {
     world.edit(RULES, LAST_COMMAND, DEPLOY_TOO);
     let seen = propose(&world, "adam", None).await.unwrap().candidate.unwrap().digest;
     world.edit(RULES, "planned_per_hour: 60", "planned_per_hour: 61");
-    let error = refused(&world, Some("anna"), ("intent_denied", "plan-hash-mismatch"), propose(&world, "anna", seen)).await;
+    let error = refused(&world, Some("anna"), ("intent_denied", "candidate-changed"), propose(&world, "anna", seen)).await;
     assert!(!error.message.contains(&seen.unwrap().to_string()));
     // Without a digest it is a proposal of its own: what adam agreed to is not there any more.
     let status = propose(&world, "anna", None).await.unwrap();

@@ -214,6 +214,24 @@ fn nobody_is_told_to_close_a_directory_of_everybody() {
     let _ = said.says("everybody can put files there").says("`--db`");
 }
 
+/// Each answer leads on.
+#[test]
+fn answers_of_the_set_up_say_what_comes_next() {
+    let shell = Shell::solo();
+    let bare = shell.project("bare", &[("notes.txt", "nothing to test\n")]);
+    let added = shell.orcctl(&["project", "add", bare.to_str().unwrap(), "--yes"]).ok().says("no test command was recognised");
+    assert!(added.stdout.contains("\nnext\n") && added.stdout.contains("orcctl config check"), "{added}");
+    for (line, step) in [(["gate", "lock"].as_slice(), "orcctl gate list"), (&["policy", "check"], "orcctl policy test")] {
+        let said = shell.orcctl(line).ok();
+        assert!(said.stdout.contains("\nnext\n") && said.stdout.contains(step), "{said}");
+        assert!(shell.orcctl(&[&["--format", "json"], line].concat()).ok().json()["next"][0]["command"].is_string());
+    }
+    let manifest = shell.root().join("phases/guests/secret-scan.toml");
+    orc_tests::replace(&manifest, &(fs::read_to_string(&manifest).unwrap() + "\n# looked at\n"));
+    let _ = shell.orcctl(&["gate", "lock"]).ok().says("orcctl config check");
+    let _ = shell.orcctl(&["rules", "activate"]).ok().says("orcctl overview");
+}
+
 #[test]
 fn rules_that_nobody_has_are_not_activated() {
     let shell = Shell::crew();

@@ -1,7 +1,7 @@
 //! `orcctl config`
 
 use clap::{Args, Subcommand};
-use orc_domain::api::Problem;
+use orc_domain::api::{NextStep, Problem};
 use orc_domain::{Digest, OrcError};
 use serde::Serialize;
 
@@ -31,12 +31,15 @@ pub(crate) struct RootCheck {
     pub(crate) digest: Option<Digest>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) warnings: Vec<Problem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) next: Vec<NextStep>,
 }
 
 pub(crate) async fn run(context: &Context, Arguments { command: Command::Check }: Arguments) -> Result<(), OrcError> {
     let root = Paths::resolve(&context.globals)?.own_root()?.to_owned();
     let snapshot = local::snapshot(&root)?;
-    let mut check = RootCheck { root: root.display().to_string(), digest: None, problems: Vec::new(), warnings: Vec::new() };
+    let mut check =
+        RootCheck { root: root.display().to_string(), digest: None, problems: Vec::new(), warnings: Vec::new(), next: Vec::new() };
     // What the host looks at before it puts content into force: no more here and no less.
     check.problems = orc_engine::problems(&snapshot, &local::guests()?).await;
     check.warnings = local::checked(&snapshot).map(|checked| checked.warnings).unwrap_or_default();

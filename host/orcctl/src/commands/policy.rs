@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use orc_domain::api::NextStep;
 use orc_domain::decision::{DecisionInput, EntryPoint};
 use orc_domain::{ErrorCode, OrcError};
 use orc_policy::Policy;
@@ -66,7 +67,9 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
     match arguments.command {
         Command::Check => {
             let digest = Some(checked.snapshot().digest());
-            context.answer(&RootCheck { root: root.display().to_string(), digest, problems: Vec::new(), warnings: checked.warnings })
+            let next = vec![NextStep { command: "orcctl policy test".to_owned(), why: "run the cases beside the rules".to_owned() }];
+            let (root, warnings) = (root.display().to_string(), checked.warnings);
+            context.answer(&RootCheck { root, digest, problems: Vec::new(), warnings, next })
         }
         Command::Test { filter, require_coverage, .. } => test(context, &policy, filter.as_deref(), require_coverage),
         Command::Eval { entry, input } => {

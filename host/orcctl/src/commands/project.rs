@@ -241,7 +241,8 @@ fn edit(error: &EditError) -> OrcError {
 
 fn next_steps(name: &ProjectName, entry: &ProjectEntry) -> Vec<NextStep> {
     let Some(command) = entry.verify.first() else {
-        return Vec::new();
+        let why = format!("once `verify` of {name} in {REGISTRY_FILE} and `project_commands` in {RULES_FILE} name its commands");
+        return vec![NextStep { command: "orcctl config check".to_owned(), why }];
     };
     let text = render::text::word(&argv(command));
     let command = format!("orcctl plan --project {name} --action test --family build_test --command-text {text}");

@@ -1,11 +1,12 @@
 //! `orcctl rules`
 
 use clap::{Args, Subcommand};
-use orc_domain::api::{GetRules, GetRulesDiff, RulesActivate, RulesRollback};
+use orc_domain::api::{GetRules, GetRulesDiff, NextStep, RulesActivate, RulesRollback};
 use orc_domain::{Digest, OrcError};
 
 use super::KeyArg;
 use crate::context::Context;
+use crate::wiring::Want;
 
 /// Show the rules revisions, activate the candidate, roll back
 #[derive(Debug, Args)]
@@ -53,11 +54,20 @@ enum Command {
     },
 }
 
+/// In force is in force: what waits may have become stale by it.
+async fn activate(context: &Context, key: KeyArg, digest: Option<Digest>) -> Result<(), OrcError> {
+    let (mut status, _) = context.write(Want::Write, key.idempotency_key, RulesActivate { digest }).await?;
+    if status.next.is_empty() {
+        status.next.push(NextStep { command: "orcctl overview".to_owned(), why: "see how open plans stand under them".to_owned() });
+    }
+    context.answer(&status)
+}
+
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     match arguments.command {
         None | Some(Command::Status) => context.show(GetRules {}).await,
         Some(Command::Diff { from, to }) => context.show(GetRulesDiff { from, to }).await,
-        Some(Command::Activate { digest, key }) => context.change(key.idempotency_key, RulesActivate { digest }).await,
+        Some(Command::Activate { digest, key }) => activate(context, key, digest).await,
         Some(Command::Rollback { revision, key }) => context.change(key.idempotency_key, RulesRollback { revision }).await,
     }
 }

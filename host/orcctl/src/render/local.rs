@@ -28,6 +28,7 @@ impl Render for RootCheck {
         }
         page.problems(&self.problems);
         page.warnings(&self.warnings);
+        page.next(&self.next);
         page.done()
     }
 }

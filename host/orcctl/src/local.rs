@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orc_config::{Checked, RootSnapshot};
+use orc_config::{Checked, RootError, RootSnapshot};
 use orc_domain::api::Problem;
 use orc_domain::{ErrorCode, OrcError};
 use orc_guests::{GuestsOptions, WasmGuests};
@@ -13,8 +13,16 @@ use crate::failure;
 /// The content under the root, unchecked.
 pub(crate) fn snapshot(root: &Path) -> Result<RootSnapshot, OrcError> {
     RootSnapshot::read(root).map_err(|error| {
-        OrcError::from_source(ErrorCode::ConfigInvalid, format!("the root `{}` cannot be read", root.display()), &error)
-            .hint("`orcctl init` writes one, `--root` names another")
+        let refused = OrcError::from_source(ErrorCode::ConfigInvalid, format!("the root `{}` cannot be read", root.display()), &error);
+        match error {
+            RootError::NotARoot { .. } => refused.hint("`orcctl init` writes one, `--root` names another"),
+            RootError::NotAFile { what: "a symbolic link", .. } => {
+                refused.hint("put what it leads to in its place; only the directory that `--root` names may itself be a link")
+            }
+            RootError::Io { .. } => refused.hint("look at its permissions, or name another root with `--root`"),
+            // The others say themselves what to do.
+            _ => refused,
+        }
     })
 }
 

@@ -50,11 +50,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// What clap says is wrong, whole, without how the command is used: the hint leads there.
+fn what_is_wrong(error: &clap::Error) -> String {
+    let words = error.to_string();
+    let said = ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|end| words.find(end)).min();
+    said.map_or(words.as_str(), |end| &words[..end]).trim_start_matches("error: ").trim_end().to_owned()
+}
+
 /// Help and version are data; a command line that cannot be understood is an error like every other, said in clap's words.
 fn misunderstood(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && wiring::asks_for_json() {
-        let words = error.to_string();
-        let message = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let message = what_is_wrong(error);
         let hint = "`orcctl --help` and `orcctl COMMAND --help` show what is understood";
         // The words below say the same; a reader that went away has them.
         let _ = Printer::new(Format::Json).json(&serde_json::json!({ "error": failure::usage(message).hint(hint) }));

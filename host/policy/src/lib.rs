@@ -94,7 +94,8 @@ impl Policy {
     pub fn run_tests(&self, filter: Option<&str>) -> TestReport {
         let chosen = self.cases.iter().filter(|case| filter.is_none_or(|filter| case.name.contains(filter)));
         let cases: Vec<(EntryPoint, CaseReport)> = chosen.filter_map(|case| Some((case.entry, self.run_case(case)?))).collect();
-        let coverage = self.coverage(&cases);
+        // Of some cases it would only say which ones were left out.
+        let coverage = if filter.is_none() { self.coverage(&cases) } else { BTreeMap::new() };
         TestReport { cases: cases.into_iter().map(|(_, report)| report).collect(), coverage }
     }
 

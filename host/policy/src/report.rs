@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct TestReport {
     /// Each case that the filter let through, by name.
     pub cases: Vec<CaseReport>,
-    /// Each reason code of the table `codes`, in the cases of this report.
+    /// Each reason code of the table `codes`, in all cases; empty where a filter left some out.
     pub coverage: BTreeMap<Code, CodeCoverage>,
 }
 
@@ -61,7 +61,7 @@ impl TestReport {
         !self.cases.is_empty() && self.cases.iter().all(CaseReport::passed)
     }
 
-    /// Codes without a case that gives them, or without one that does not. Meaningful without a filter only.
+    /// Codes without a case that gives them, or without one that does not. With a filter, none is named.
     pub fn uncovered(&self) -> impl Iterator<Item = (&Code, &CodeCoverage)> {
         self.coverage.iter().filter(|(_, coverage)| !coverage.covered())
     }

@@ -11,6 +11,15 @@ use orc_domain::{ErrorCode, OrcError};
 /// Why a workspace could not be made, captured or compared.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
+    /// The project's directory is not there, or cannot be reached.
+    #[error("cannot find the project `{}`", root.display())]
+    NoProject {
+        /// The project's root.
+        root: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The directory is in no git repository.
     #[error("`{}` is not a git repository", root.display())]
     NotGit {
@@ -220,7 +229,8 @@ impl WorkspaceError {
             Self::Launch { source: LaunchError::Unenforceable { .. }, .. } => ErrorCode::Unenforceable,
             Self::Launch { .. } => ErrorCode::LaunchFailed,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => ErrorCode::StorageFailed,
-            Self::Repository { .. }
+            Self::NoProject { .. }
+            | Self::Repository { .. }
             | Self::ObjectFormat { .. }
             | Self::CheckoutName { .. }
             | Self::Exists { .. }
@@ -234,6 +244,7 @@ impl WorkspaceError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoProject { .. } => "put it back, or correct `root` of the project's entry in config/projects.registry.yaml".into(),
             Self::NotGit { .. } => {
                 "a project that is no git repository can be read, not built: run `git init` and commit, or plan `read_only`".into()
             }

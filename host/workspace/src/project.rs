@@ -173,7 +173,7 @@ fn branch_line(line: &[u8]) -> Option<(Vec<u8>, String)> {
 
 /// The canonical root and the common directory of its repository.
 fn locate(root: &Path) -> Result<(PathBuf, PathBuf)> {
-    let root = fs::canonicalize(root).map_err(|source| WorkspaceError::Io { deed: "find the project", path: root.to_owned(), source })?;
+    let root = fs::canonicalize(root).map_err(|source| WorkspaceError::NoProject { root: root.to_owned(), source })?;
     let broken = |why: &str| WorkspaceError::Repository { root: root.clone(), why: why.to_owned() };
     let dot_git = root.join(".git");
     let git_dir = match fs::metadata(&dot_git) {

@@ -96,6 +96,12 @@ fn what_clap_refuses_is_an_error_like_every_other() {
         assert_eq!(json.json()["error"]["code"], "invalid-request");
         assert_eq!(json.stderr, said.stderr);
     }
+    for (line, names) in [(["status"].as_slice(), "WORKFLOW"), (&["plan", "--project", "demo"], "--command-text"), (&["staus"], "'status'")]
+    {
+        let json = shell.orcctl(&[&["--format", "json"], line].concat()).json();
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.contains(names) && !message.contains("Usage:"), "{json}");
+    }
     for line in [["--help"].as_slice(), &["plan", "--help"], &["--version"]] {
         let said = shell.orcctl(line).ok();
         assert!(!said.stdout.is_empty() && said.stderr.is_empty(), "{said}");

@@ -159,5 +159,8 @@ fn completions_and_the_manual_are_data() {
     for page in ["orcctl.1", "orcctl-plan.1", "orcctl-rules-activate.1"] {
         assert!(pages.join(page).is_file(), "{page}");
     }
-    let _ = shell.orcctl(&["man", "--all", "nowhere"]).fails(3, "not-found");
+    let _ = shell.orcctl(&["man", "--all", "share/man/man1"]).ok();
+    assert!(shell.path("share/man/man1/orcctl-run.1").is_file(), "a directory that is not there is made");
+    std::fs::write(shell.path("file"), "").unwrap();
+    let _ = shell.orcctl(&["man", "--all", "file"]).fails(8, "storage-failed");
 }

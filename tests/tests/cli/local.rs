@@ -53,6 +53,7 @@ fn rules_are_checked_tested_and_tried() {
     let _ = shell.orcctl(&["policy", "test"]).ok().says("cases passed");
     let some = shell.orcctl(&["policy", "test", "plan/"]).ok();
     assert!(some.stdout.lines().filter(|line| line.starts_with("pass")).all(|line| line.starts_with("pass  plan/")), "{some}");
+    assert!(!some.stdout.contains("both ways"), "some cases say nothing about coverage: {some}");
     let _ = shell.orcctl(&["policy", "test", "--require-coverage"]).ok();
     let _ = shell.orcctl(&["policy", "test", "no-such-case"]).fails(6, "rules-tests-failed").says("no case was found");
     let bare = Shell::new();
@@ -75,6 +76,7 @@ fn rules_are_checked_tested_and_tried() {
 
     edit(&shell.root(), "policies/data/rules.yaml", "  flag-risk:\n", "  flag-risk: {}\n  never-given:\n");
     let _ = shell.orcctl(&["policy", "test", "--require-coverage"]).fails(6, "rules-tests-failed").says("never-given");
+    let _ = shell.orcctl(&["policy", "test"]).ok().says("do not show both ways: never-given");
     edit(&shell.root(), "policies/plan.rhai", "fn plan(input, data, out) {", "fn plan(input, data, out) {\n    let x = input.famly;");
     let _ = shell.orcctl(&["policy", "check"]).fails(6, "config-invalid").says("policies/plan.rhai:").says("family");
 }

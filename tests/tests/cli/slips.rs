@@ -233,6 +233,14 @@ fn answers_of_the_set_up_say_what_comes_next() {
 }
 
 #[test]
+fn a_project_that_went_away_is_said_with_what_to_do() {
+    let shell = Shell::crew();
+    fs::rename(shell.path("demo"), shell.path("moved")).unwrap();
+    let said = shell.by("alice", &PLAN).fails(7, "workspace-failed").says("demo").says("config/projects.registry.yaml");
+    assert!(said.stderr.contains("hint: "), "{said}");
+}
+
+#[test]
 fn rules_that_nobody_has_are_not_activated() {
     let shell = Shell::crew();
     let _ = shell.plan("./build.sh");
@@ -240,6 +248,22 @@ fn rules_that_nobody_has_are_not_activated() {
     let _ = shell.by("alice", &["rules", "activate", "--digest", &other]).fails(5, "candidate-changed").says("orcctl rules");
     let active = shell.json("alice", &["rules"])["active"]["digest"].as_str().unwrap().to_owned();
     let _ = shell.by("alice", &["rules", "activate", "--digest", &active]).ok().says("revision 1");
+}
+
+#[test]
+fn a_link_in_the_root_is_not_answered_with_init() {
+    let shell = Shell::solo();
+    let linked = shell.path("linked");
+    fs::create_dir(&linked).unwrap();
+    for folder in ["config", "policies", "phases"] {
+        std::os::unix::fs::symlink(shell.root().join(folder), linked.join(folder)).unwrap();
+    }
+    let said = shell.orcctl(&["--root", linked.to_str().unwrap(), "config", "check"]).fails(6, "config-invalid");
+    assert!(!said.stderr.contains("orcctl init"), "{said}");
+    let _ = said.says("`config` in the root is a symbolic link").says("hint: ").says("`--root`");
+    let whole = shell.path("whole");
+    std::os::unix::fs::symlink(shell.root(), &whole).unwrap();
+    let _ = shell.orcctl(&["--root", whole.to_str().unwrap(), "config", "check"]).ok();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::failure;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  orcctl man | man -l -\n  orcctl man --all ~/.local/share/man/man1")]
 pub(crate) struct Arguments {
-    /// Write a page for every subcommand into this directory instead
+    /// Write a page for every subcommand into this directory instead; it is made where it is missing
     #[arg(long, value_name = "DIR")]
     all: Option<PathBuf>,
 }
@@ -25,6 +25,6 @@ pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), O
         written.map_err(|error| failure::io("cannot make the manual page", &error))?;
         return context.printer.data(&String::from_utf8_lossy(&page));
     };
-    clap_mangen::generate_to(Cli::command(), &directory)
-        .map_err(|error| failure::io(&format!("cannot write manual pages to `{}`", directory.display()), &error))
+    let written = std::fs::create_dir_all(&directory).and_then(|()| clap_mangen::generate_to(Cli::command(), &directory));
+    written.map_err(|error| failure::io(&format!("cannot write manual pages to `{}`", directory.display()), &error))
 }

@@ -78,7 +78,7 @@ async fn roots_that_are_none() {
     git_in(&empty, &["init", "-q", "-b", "main"]);
     assert!(matches!(refused(&lab, &empty, "main").await.0, WorkspaceError::EmptyRepository { .. }));
 
-    assert!(matches!(refused(&lab, &lab.dir.path().join("absent"), "main").await.0, WorkspaceError::Io { .. }));
+    assert!(matches!(refused(&lab, &lab.dir.path().join("absent"), "main").await.0, WorkspaceError::NoProject { .. }));
 }
 
 #[tokio::test]

@@ -26,13 +26,18 @@ fn limit(asked: u32, default: u32) -> u32 {
 impl Engine {
     pub(crate) async fn status(&self, request: GetStatus) -> Result<Status, OrcError> {
         let rules = self.active_rules().await?;
-        self.read(move |tx| views::status(tx, &rules, &views::find_workflow(tx, &request.workflow)?)).await
+        self.read(move |tx| {
+            let (workflow, execution) = views::find_execution(tx, &request.workflow)?;
+            views::status_with(tx, &rules, &workflow, execution.as_ref())
+        })
+        .await
     }
 
     pub(crate) async fn phase_status(&self, request: GetPhases) -> Result<Phases, OrcError> {
         let rules = self.active_rules().await?;
         self.read(move |tx| {
-            let status = views::status(tx, &rules, &views::find_workflow(tx, &request.workflow)?)?;
+            let (workflow, execution) = views::find_execution(tx, &request.workflow)?;
+            let status = views::status_with(tx, &rules, &workflow, execution.as_ref())?;
             Ok(Phases { workflow: status.workflow, execution: status.execution, phases: status.phases, next: status.next })
         })
         .await

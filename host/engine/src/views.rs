@@ -47,6 +47,19 @@ pub(crate) fn find_workflow(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, O
     }
 }
 
+/// The same; and the execution, where the id is that of one or of a part of it.
+pub(crate) fn find_execution(tx: &ReadTx<'_>, text: &str) -> Result<(WorkflowId, Option<ExecutionId>), OrcError> {
+    let workflow = find_workflow(tx, text)?;
+    // A bare beginning means workflows alone.
+    let parts = if text.contains('_') { tx.find(text)? } else { Vec::new() };
+    let execution = match parts.first() {
+        Some(Found::Execution(id)) => Some(id.clone()),
+        Some(Found::PhaseRun(id)) => Some(tx.phase_run(id)?.execution),
+        _ => None,
+    };
+    Ok((workflow, execution))
+}
+
 /// The pending and past requests that an id means: a request's own, or all of a workflow's newest revision.
 pub(crate) fn requests_named(tx: &ReadTx<'_>, text: &str) -> Result<Vec<ApprovalRequestRow>, OrcError> {
     enum Named {
@@ -216,18 +229,27 @@ pub(crate) fn phases(tx: &ReadTx<'_>, execution: &ExecutionId) -> Result<Vec<Pha
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// A workflow's status.
+/// A workflow's status, with its newest execution.
 pub(crate) fn status(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId) -> Result<Status, OrcError> {
+    status_with(tx, rules, id, None)
+}
+
+/// The same with the execution that was asked about. What ran stays to be seen, whatever was planned after it.
+pub(crate) fn status_with(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId, asked: Option<&ExecutionId>) -> Result<Status, OrcError> {
     let (workflow, _, document) = newest_plan(tx, id)?;
     let approval_requests = requests(tx, rules, &workflow, workflow.revision, document.risk.class)?;
-    let execution: Option<ExecutionView> =
-        tx.newest_execution_of(id)?.map(ExecutionView::from).filter(|execution| execution.revision == workflow.revision);
+    let newest = tx.newest_execution_of(id)?.map(ExecutionView::from);
+    let next = next::for_workflow(&workflow, &approval_requests, newest.as_ref());
+    let execution = match asked {
+        Some(asked) => Some(tx.execution(asked)?.into()),
+        None => newest,
+    };
     let phases = match &execution {
         Some(execution) => phases(tx, &execution.id)?,
         None => Vec::new(),
     };
     Ok(Status {
-        next: next::for_workflow(&workflow, &approval_requests, execution.as_ref()),
+        next,
         plan_hash: workflow.plan_hash,
         risk: document.risk,
         freezes: freezes_over(tx, &workflow)?,

@@ -23,16 +23,16 @@ pub(crate) enum Watched {
     Left,
 }
 
-/// Watches `execution` of `workflow` until it settles or the person presses Ctrl-C. A host that went away is looked for again: another one,
+/// Watches `execution` until it settles or the person presses Ctrl-C. A host that went away is looked for again: another one,
 /// or what it wrote down last.
-pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execution: &ExecutionId) -> Result<Watched, OrcError> {
+pub(crate) async fn watch(context: &Context, host: &Host, execution: &ExecutionId) -> Result<Watched, OrcError> {
     let mut told = BTreeMap::new();
     let spinner = context.printer.spinner();
     let mut failures = 0;
     loop {
         let polled = tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(Watched::Left),
-            polled = look(host, workflow) => polled,
+            polled = look(host, execution) => polled,
         };
         let (phases, status) = match polled {
             Ok(seen) => {
@@ -45,7 +45,7 @@ pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execut
                     let hint = format!("`{} serve` takes it up again; the same command watches it then", context.view.program);
                     return Err(OrcError::new(ErrorCode::HostUnreachable, "the host went away and none came after it").hint(hint));
                 }
-                look(&context.host(Want::Read).await?, workflow).await?
+                look(&context.host(Want::Read).await?, execution).await?
             }
             Err(error) => return Err(error),
         };
@@ -53,7 +53,7 @@ pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execut
             spinner.suspend(|| context.printer.words(&line));
         }
         spinner.set_message(now_running(&phases));
-        if phases.execution.as_ref().is_none_or(|view| view.id != *execution || settled(view)) {
+        if phases.execution.as_ref().is_none_or(settled) {
             spinner.finish_and_clear();
             return Ok(Watched::Settled(Box::new(status)));
         }
@@ -65,9 +65,9 @@ pub(crate) async fn watch(context: &Context, host: &Host, workflow: &str, execut
 }
 
 /// Phases first: a status that is asked for after them is not older.
-async fn look(host: &Host, workflow: &str) -> Result<(Phases, Status), OrcError> {
-    let phases = host.read(GetPhases { workflow: workflow.to_owned() }).await?;
-    Ok((phases, host.read(GetStatus { workflow: workflow.to_owned() }).await?))
+async fn look(host: &Host, execution: &ExecutionId) -> Result<(Phases, Status), OrcError> {
+    let phases = host.read(GetPhases { workflow: execution.to_string() }).await?;
+    Ok((phases, host.read(GetStatus { workflow: execution.to_string() }).await?))
 }
 
 /// Whether an execution needs nobody any more, or waits for a person.

@@ -98,7 +98,7 @@ risk low
 approvals
 request of votes state may vote until
 ap_2 operator 1/1 approved nobody DATE TIME UTC
-- ap_2: approve by bob as operator (DATE TIME, asserted)
+- ap_2: approved by bob as operator (DATE TIME, asserted)
 
 execution
 ex_3 completed
@@ -220,6 +220,6 @@ fn a_sole_operator_confirms_and_approves_nothing() {
     let approvals = shell.orcctl(&["--format", "json", "approvals"]).ok().json();
     let (request, token) = token_of(&approvals);
     let _ = shell.fed(&token, &["approve", &request, "--token", "-"]).ok().says("confirmed: the request is approved");
-    let _ = shell.orcctl(&["run", &id]).ok().says("confirmation by");
+    let _ = shell.orcctl(&["run", &id]).ok().says("confirmed by");
     assert!(!shell.orcctl(&["audit", &id]).ok().stdout.contains("vote_approved"));
 }

@@ -254,6 +254,35 @@ async fn what_executes_is_neither_withdrawn_nor_planned_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ran_stays_to_be_seen_after_it_was_planned_again() {
+    let world = busy_world(|_| ()).await;
+    let id = start(&world, "echo it went wrong >&2; exit 3").await;
+    let failed = world.settled(&id).await.execution.unwrap();
+    world.commit("work.sh", "#!/bin/sh\necho mended\n");
+    world.ask("alice", Replan { workflow: id.to_string() }).await.unwrap();
+
+    let phases = |named: String| world.ask("alice", GetPhases { workflow: named });
+    let of_the_workflow = phases(id.to_string()).await.unwrap();
+    let shown = of_the_workflow.execution.clone().unwrap();
+    assert_eq!((shown.id.clone(), shown.revision, of_the_workflow.workflow.revision), (failed.id.clone(), 1, 2));
+    assert_eq!(of_the_workflow.phases[0].worker_runs.len(), 1);
+    assert_eq!(world.status(&id).await.execution.unwrap().id, failed.id);
+    assert_eq!(phases(failed.id.to_string()).await.unwrap(), of_the_workflow);
+
+    // The newest one is shown, and the earlier one to who names it.
+    world.approve("bob", &id).await.unwrap();
+    world.run(&id, "k2").await.unwrap();
+    let second = world.settled(&id).await.execution.unwrap();
+    assert_eq!((second.revision, second.state), (2, ExecutionState::Completed));
+    assert_eq!(phases(id.to_string()).await.unwrap().execution.unwrap().id, second.id);
+    for named in [failed.id.to_string(), of_the_workflow.phases[0].id.to_string()] {
+        assert_eq!(phases(named.clone()).await.unwrap().execution.unwrap().id, failed.id, "{named}");
+        let status = world.ask("alice", GetStatus { workflow: named }).await.unwrap();
+        assert_eq!((status.execution.unwrap().id, status.workflow.state), (failed.id.clone(), WorkflowState::Completed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_withdrawn_plan_cannot_be_voted_on_run_or_planned_again() {
     let world = World::new().await;
     for approved in [false, true] {

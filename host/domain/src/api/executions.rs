@@ -134,7 +134,7 @@ pub struct BlockReason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetPhases {
-    /// The workflow, by id or unambiguous prefix.
+    /// The workflow, by id or unambiguous prefix; or one of its executions, which is shown then.
     pub workflow: String,
 }
 

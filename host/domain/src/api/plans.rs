@@ -116,7 +116,7 @@ pub struct Withdraw {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GetStatus {
-    /// The workflow, by id or unambiguous prefix.
+    /// The workflow, by id or unambiguous prefix; or one of its executions, which is shown then.
     pub workflow: String,
 }
 
@@ -132,7 +132,7 @@ pub struct Status {
     pub risk: RiskAssessment,
     /// Requests of the newest revision.
     pub approval_requests: Vec<ApprovalRequestView>,
-    /// The newest execution.
+    /// The newest execution, of whichever plan revision, or the one that was asked about.
     pub execution: Option<ExecutionView>,
     /// Its phases.
     pub phases: Vec<PhaseRunView>,

@@ -7,9 +7,9 @@ use orc_domain::api::GetPhases;
 use super::WorkflowArg;
 use crate::context::Context;
 
-/// Show the phases of a workflow's newest execution
+/// Show the phases of a workflow's newest execution, or of the execution that is named
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  orcctl phases wf_x4b9t6ha")]
+#[command(after_help = "Examples:\n  orcctl phases wf_x4b9t6ha\n  orcctl phases ex_n5w8c3dq")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     workflow: WorkflowArg,

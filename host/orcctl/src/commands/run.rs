@@ -95,7 +95,7 @@ async fn follow(context: &Context, host: &Host, accepted: &RunAccepted) -> Resul
         context.printer.words(&format!("the branch is {} ahead; the planned commit runs", text::count(accepted.base_lag, "commit")));
     }
     let workflow = accepted.workflow.id.as_str();
-    match watch(context, host, workflow, &accepted.execution.id).await? {
+    match watch(context, host, &accepted.execution.id).await? {
         Watched::Settled(status) => {
             context.answer(status.as_ref())?;
             verdict(&status)

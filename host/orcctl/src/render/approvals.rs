@@ -4,7 +4,7 @@ use orc_domain::api::{ApprovalCard, Approvals};
 use orc_domain::grant::{DirGrant, LaunchGrant};
 
 use super::page::Page;
-use super::status::requirement;
+use super::status::{requirement, votes_for};
 use super::text::{argv, list, safe};
 use super::{Render, View};
 
@@ -48,7 +48,7 @@ impl Page<'_> {
         let request = &card.request;
         let id = self.bold(request.id.as_str());
         let state = self.state(request.state.as_str());
-        self.line(&format!("{id}  {}  {state}, {} of {} votes", requirement(request), counted(card), request.quorum));
+        self.line(&format!("{id}  {}  {state}, {} of {} votes", requirement(request), votes_for(request), request.quorum));
         self.field("workflow", &format!("{} revision {}", card.workflow.id, request.revision));
         self.field("project", &format!("{} (tenant {})", card.workflow.project, card.workflow.tenant));
         self.field("by", &list(&card.workflow.requesters));
@@ -80,8 +80,4 @@ impl Page<'_> {
 /// What its processes get beyond the system's programs and directories of their own.
 fn beyond(grant: &LaunchGrant) -> impl Iterator<Item = &DirGrant> {
     grant.dirs.iter().filter(|dir| !matches!(dir.role.as_str(), "system" | "workspace" | "scratch"))
-}
-
-fn counted(card: &ApprovalCard) -> usize {
-    card.request.votes.iter().filter(|vote| vote.counts).count()
 }

@@ -18,7 +18,7 @@ impl Render for Phases {
         let id = page.bold(self.workflow.id.as_str());
         page.line(&format!("{id}  {state}"));
         match &self.execution {
-            Some(execution) => page.execution(execution),
+            Some(execution) => page.execution(execution, self.workflow.revision),
             None => page.line("nothing ran yet"),
         }
         for phase in &self.phases {

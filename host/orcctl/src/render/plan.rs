@@ -44,7 +44,7 @@ impl Render for Voted {
         page.line(&format!("workflow {} is {state}", self.workflow.id));
         page.requests(&self.pending);
         if let Some(execution) = &self.execution {
-            page.execution(execution);
+            page.execution(execution, self.workflow.revision);
         }
         page.next(&self.next);
         page.done()

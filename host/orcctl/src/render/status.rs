@@ -1,6 +1,6 @@
 //! A workflow's status, and the parts of it that other pages show too.
 
-use orc_domain::api::{ApprovalRequestView, ExecutionView, FreezeView, Freezes, RunAccepted, Status, WorkflowSummary};
+use orc_domain::api::{ApprovalRequestView, Choice, ExecutionView, FreezeView, Freezes, RunAccepted, Status, WorkflowSummary};
 use orc_domain::decision::RequirementKind;
 use orc_domain::operators::Proof;
 use orc_domain::risk::RiskAssessment;
@@ -16,7 +16,7 @@ impl Render for Status {
         page.risk(&self.risk);
         page.requests(&self.approval_requests);
         if let Some(execution) = &self.execution {
-            page.execution(execution);
+            page.execution(execution, self.workflow.revision);
         }
         page.phase_table(&self.phases);
         page.freezes(&self.freezes);
@@ -41,7 +41,7 @@ impl Render for RunAccepted {
     fn render(&self, view: &View) -> String {
         let mut page = Page::new(view);
         page.summary(&self.workflow);
-        page.execution(&self.execution);
+        page.execution(&self.execution, self.workflow.revision);
         if !self.created {
             page.line("the same key named this execution before: nothing was started anew");
         }
@@ -92,7 +92,7 @@ impl Page<'_> {
     }
 
     fn request_row(&self, request: &ApprovalRequestView) -> Vec<String> {
-        let counted = request.votes.iter().filter(|vote| vote.counts).count();
+        let counted = votes_for(request);
         vec![
             request.id.to_string(),
             requirement(request),
@@ -106,10 +106,12 @@ impl Page<'_> {
     fn votes(&mut self, request: &ApprovalRequestView) {
         for vote in &request.votes {
             let asserted = if vote.proof == Proof::Asserted { ", asserted" } else { "" };
-            let void = if vote.counts { "" } else { "; it does not count any more" };
-            let choice = match request.kind {
-                RequirementKind::Confirmation => "confirmation",
-                RequirementKind::Approval => vote.choice.as_str(),
+            // A no stands, whatever became of the role behind it.
+            let void = if vote.counts || vote.choice == Choice::Reject { "" } else { "; it does not count any more" };
+            let choice = match (vote.choice, request.kind) {
+                (Choice::Reject, _) => "rejected",
+                (Choice::Approve, RequirementKind::Confirmation) => "confirmed",
+                (Choice::Approve, RequirementKind::Approval) => "approved",
             };
             let line = format!("{}: {choice} by {} as {} ({}{asserted}){void}", request.id, vote.operator, vote.role, self.when(vote.at));
             self.hanging(2, "- ", &line);
@@ -119,13 +121,16 @@ impl Page<'_> {
         }
     }
 
-    /// An execution with its end.
-    pub(crate) fn execution(&mut self, execution: &ExecutionView) {
+    /// An execution with its end; `newest` is the workflow's newest plan revision.
+    pub(crate) fn execution(&mut self, execution: &ExecutionView, newest: u32) {
         self.heading("execution");
         let paused = execution.paused.map(|why| format!(", waits for: {why}")).unwrap_or_default();
         let cancel = if execution.cancel_requested { ", cancelling was asked for" } else { "" };
         let state = self.state(execution.state.as_str());
         self.line(&format!("{}  {state}{paused}{cancel}", execution.id));
+        if execution.revision != newest {
+            self.field("plan", &format!("revision {} (the newest is {newest})", execution.revision));
+        }
         self.field("key", &safe(&execution.idempotency_key));
         self.field("began", &execution.started_at.map_or_else(|| "not yet".to_owned(), |at| self.when(at)));
         if let Some(ended) = execution.ended_at {
@@ -154,6 +159,11 @@ impl Page<'_> {
             self.hanging(2, "- ", &line);
         }
     }
+}
+
+/// Votes for it that count: what a quorum is compared with.
+pub(crate) fn votes_for(request: &ApprovalRequestView) -> usize {
+    request.votes.iter().filter(|vote| vote.counts && vote.choice == Choice::Approve).count()
 }
 
 /// Whose yes it is.

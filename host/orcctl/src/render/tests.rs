@@ -81,9 +81,8 @@ fn status_tells_the_story() {
     approvals
      request      of         votes  state    may vote  until
      ap_m3v8n5cd  tech_lead  1/2    pending  carol     2025-11-21 10:00 +01
-      - ap_m3v8n5cd: approve by bob as lead (2025-11-20 10:00:30, asserted)
-      - ap_m3v8n5cd: reject by dan as lead (2025-11-20 10:00:31); it does not count
-        any more
+      - ap_m3v8n5cd: approved by bob as lead (2025-11-20 10:00:30, asserted)
+      - ap_m3v8n5cd: rejected by dan as lead (2025-11-20 10:00:31)
         why: ok�[2J�]0;owned��31m�evil�⏎⏎second
 
     execution
@@ -109,6 +108,34 @@ fn status_tells_the_story() {
       # change it
       orcctl --db /tmp/orc.db explain wf_k7f3q2mz
     "#);
+}
+
+/// However the rules count the role of who said it: a no is no vote for, and is never called by the name of a yes.
+#[test]
+fn a_no_is_shown_as_a_no() {
+    for kind in ["approval", "confirmation"] {
+        let votes = json!([{"operator": "hpa", "role": "operator", "choice": "reject", "proof": "unix_peer", "at": 1_763_629_231_000_i64,
+            "reason": "wrong branch", "counts": true}]);
+        let mut request = request(votes);
+        request["kind"] = json!(kind);
+        request["quorum"] = json!(1);
+        request["state"] = json!("rejected");
+        let rejected = Status { approval_requests: vec![from(request)], execution: None, ..status() };
+        let page = rejected.render(&view());
+        assert!(page.contains("0/1    rejected"), "{page}");
+        assert!(page.contains("- ap_m3v8n5cd: rejected by hpa as operator (2025-11-20 10:00:31)\n    why: wrong branch\n"), "{page}");
+        assert!(!page.contains("confirmation by") && !page.contains("confirmed by"), "{page}");
+    }
+}
+
+/// What ran under an earlier plan stays to be seen, and says so.
+#[test]
+fn an_execution_of_an_earlier_plan_says_of_which() {
+    let mut earlier = status();
+    if let Some(execution) = &mut earlier.execution {
+        execution.revision = 1;
+    }
+    assert!(earlier.render(&view()).contains("ex_p4d7s9wx  failed\nplan     revision 1 (the newest is 2)\n"));
 }
 
 #[test]

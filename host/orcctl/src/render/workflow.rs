@@ -22,7 +22,7 @@ impl Render for WorkflowDetail {
         let rows = rows.collect();
         page.table(&["revision", "hash", "risk", "decision", "planned"], rows);
         for execution in &self.executions {
-            page.execution(execution);
+            page.execution(execution, self.status.workflow.revision);
         }
         page.phase_table(&self.status.phases);
         page.freezes(&self.status.freezes);

@@ -38,6 +38,7 @@ mod run;
 mod strangers;
 mod views;
 mod vote;
+mod why;
 
 pub use authority::{Act, Permit, VoteCase, authorise};
 pub use command::parse as parse_command;

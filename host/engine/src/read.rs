@@ -1,10 +1,9 @@
 //! The reading intents.
 
 use orc_domain::api::*;
-use orc_domain::audit::EventKind;
 use orc_domain::operators::{Actor, Trust};
 use orc_domain::plan::differences;
-use orc_domain::states::{ExecutionState, Machine as _, WorkflowState};
+use orc_domain::states::WorkflowState;
 use orc_domain::*;
 use orc_store::{Found, ReadTx, WorkflowFilter};
 
@@ -13,6 +12,7 @@ use crate::engine::{Engine, to_json};
 use crate::next;
 use crate::rules::ActiveRules;
 use crate::views;
+use crate::why;
 
 const MOST_EVENTS: u32 = 1000;
 const EVENTS_AT_ONCE: u32 = 200;
@@ -182,45 +182,15 @@ fn running(tx: &ReadTx<'_>) -> Result<Vec<RunningView>, OrcError> {
 fn failed(tx: &ReadTx<'_>) -> Result<Vec<FailedView>, OrcError> {
     let mut out = Vec::new();
     for workflow in listed(tx, WorkflowState::Failed, FAILED_SHOWN)? {
-        out.push(FailedView { reasons: reasons(tx, &workflow.id)?, workflow });
+        out.push(FailedView { reasons: why::of_execution(tx, &workflow.id)?, workflow });
     }
     Ok(out)
 }
 
-/// Why the newest execution did not complete, or waits for an operator.
-fn reasons(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcError> {
-    let Some(row) = tx.newest_execution_of(id)? else { return Ok(Vec::new()) };
-    if row.state == ExecutionState::Interrupted {
-        let message = Untrusted::new(
-            "the host stopped in the middle, and starting again is not safe: a phase is not restartable, or a process of it may be alive",
-        );
-        return Ok(vec![BlockReason {
-            code: "interrupted".to_owned(),
-            message,
-            fix: Some(Untrusted::new("cancel it, look at what it did, and plan again")),
-        }]);
-    }
-    debug_assert!(row.result.is_none() || row.state.is_terminal());
-    Ok(row.result.map(|result| result.reasons).unwrap_or_default())
-}
-
 fn explain_workflow(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId) -> Result<Explanation, OrcError> {
     let status = views::status(tx, rules, id)?;
-    let reasons = match status.workflow.state {
-        WorkflowState::Stale => why_stale(tx, id)?,
-        _ => reasons(tx, id)?,
-    };
+    let reasons = why::of_workflow(tx, &status.workflow, &status.approval_requests)?;
     Ok(Explanation { decisions: tx.decisions_of(id)?, reasons, workflow: Some(status.workflow), next: status.next })
-}
-
-/// What moved under the plan, as the event says that made it stale.
-fn why_stale(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<BlockReason>, OrcError> {
-    let events = tx.newest_events(Some(id), MOST_EVENTS)?.events;
-    let went =
-        events.iter().rev().find(|event| event.kind == EventKind::WorkflowChanged && event.body["to"] == WorkflowState::Stale.as_str());
-    let text = |field: &str| went.and_then(|event| event.body[field].as_str()).unwrap_or_default().to_owned();
-    let fix = Some(Untrusted::new(format!("`orcctl replan {id}` plans it again and shows what differs")));
-    Ok(vec![BlockReason { code: text("code"), message: Untrusted::new(text("message")), fix }])
 }
 
 fn revisions(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Vec<RevisionView>, OrcError> {

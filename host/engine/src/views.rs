@@ -6,13 +6,14 @@ use orc_domain::api::*;
 use orc_domain::operators::{Actor, Proof};
 use orc_domain::plan::PlanDocument;
 use orc_domain::risk::RiskClass;
-use orc_domain::states::ApprovalRequestState;
+use orc_domain::states::{ApprovalRequestState, WorkflowState};
 use orc_domain::*;
 use orc_store::{ApprovalRequestRow, Found, PhaseRunRow, PlanRevisionRow, ReadTx, StoreError, VoteRow};
 
 use crate::authority::{Act, VoteCase, authorise};
 use crate::next;
 use crate::rules::ActiveRules;
+use crate::why;
 
 pub(crate) fn nothing(kind: &str, text: &str) -> OrcError {
     OrcError::new(ErrorCode::NotFound, format!("there is no {kind} `{}`", Untrusted::new(text).for_line(60)))
@@ -248,8 +249,16 @@ pub(crate) fn status_with(tx: &ReadTx<'_>, rules: &ActiveRules, id: &WorkflowId,
         Some(execution) => phases(tx, &execution.id)?,
         None => Vec::new(),
     };
+    // An execution tells its own reasons.
+    let reasons = match workflow.state {
+        WorkflowState::Stale | WorkflowState::Rejected | WorkflowState::Expired | WorkflowState::Withdrawn => {
+            vec![why::of_plan(tx, &workflow, &approval_requests)?]
+        }
+        _ => Vec::new(),
+    };
     Ok(Status {
         next,
+        reasons,
         plan_hash: workflow.plan_hash,
         risk: document.risk,
         freezes: freezes_over(tx, &workflow)?,

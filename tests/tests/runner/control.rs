@@ -253,6 +253,45 @@ async fn what_executes_is_neither_withdrawn_nor_planned_again() {
     world.assert_nothing_left().await;
 }
 
+/// What `explain` says of a workflow's end, whole.
+async fn why(world: &World, id: &WorkflowId) -> Vec<String> {
+    let explained = world.ask("carol", Explain { id: id.to_string() }).await.unwrap();
+    explained.reasons.iter().map(|reason| format!("{}: {}", reason.code, reason.message.raw())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ended_it_is_named_with_the_reason() {
+    let world = World::new().await;
+    let plans = [world.plan("./build.sh").await.unwrap(), world.plan("./build.sh").await.unwrap(), world.approved("./build.sh").await];
+    let [rejected, withdrawn, cancelled] = plans.map(|planned| planned.workflow.id);
+    let card = world.card("bob", &rejected).await.unwrap();
+    let (request, token) = (card.request.id.to_string(), card.token.unwrap());
+    world.ask("bob", Reject { request: request.clone(), token, role: None, reason: Some("wrong branch".into()) }).await.unwrap();
+    world.ask("adam", Withdraw { workflow: withdrawn.to_string(), reason: Some("too early".into()) }).await.unwrap();
+    world.run(&cancelled, "k1").await.unwrap();
+    cancel(&world, "alice", cancelled.as_str()).await.unwrap();
+
+    assert_eq!(why(&world, &rejected).await, [format!("rejected: bob rejected {request} as operator: wrong branch")]);
+    assert_eq!(why(&world, &withdrawn).await, ["withdrawn: adam withdrew it: too early"]);
+    let execution = world.status(&cancelled).await.execution.unwrap().id;
+    assert_eq!(why(&world, &cancelled).await, [format!("cancelled: alice cancelled {execution}: no longer needed")]);
+    let status = world.status(&withdrawn).await;
+    assert_eq!(status.reasons[0].message.raw(), "adam withdrew it: too early");
+
+    // What was planned again goes on: the end of what stood before is no reason any more.
+    for id in [&rejected, &cancelled] {
+        world.ask("alice", Replan { workflow: id.to_string() }).await.unwrap();
+        assert_eq!(why(&world, id).await, Vec::<String>::new());
+    }
+    world.approve("bob", &cancelled).await.unwrap();
+    world.clock.advance_s(48 * 3600);
+    // Any change looks at what is due.
+    assert!(world.run(&cancelled, "k2").await.is_err());
+    assert_eq!(why(&world, &cancelled).await, ["expired: it was not run in time"]);
+    let waited = world.status(&rejected).await.approval_requests[0].id.clone();
+    assert_eq!(why(&world, &rejected).await, [format!("expired: it was not approved in time: 0 of 1 votes for operator ({waited})")]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ran_stays_to_be_seen_after_it_was_planned_again() {
     let world = busy_world(|_| ()).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRequestView, ExecutionView, FreezeView, NextStep, PhaseRunView};
+use super::{ApprovalRequestView, BlockReason, ExecutionView, FreezeView, NextStep, PhaseRunView};
 use crate::decision::Reason;
 use crate::ids::{DecisionId, WorkflowId};
 use crate::names::{ActionName, FlagName, OperatorName, PipelineName, ProjectName, TenantName};
@@ -136,6 +136,9 @@ pub struct Status {
     pub execution: Option<ExecutionView>,
     /// Its phases.
     pub phases: Vec<PhaseRunView>,
+    /// Why the newest plan will not run: who rejected or withdrew it, that it expired, what moved under it.
+    #[serde(default)]
+    pub reasons: Vec<BlockReason>,
     /// Freezes that cover it.
     pub freezes: Vec<FreezeView>,
     /// What to do next.

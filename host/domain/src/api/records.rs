@@ -82,7 +82,7 @@ pub struct Explanation {
     pub workflow: Option<WorkflowSummary>,
     /// Decisions, oldest first.
     pub decisions: Vec<StoredDecision>,
-    /// Why its newest execution did not complete.
+    /// Why it does not go on: who said no or stopped it, why its newest execution did not complete.
     pub reasons: Vec<BlockReason>,
     /// What to do next.
     pub next: Vec<NextStep>,

@@ -4,6 +4,7 @@ use orc_domain::api::{ApprovalRequestView, Choice, ExecutionView, FreezeView, Fr
 use orc_domain::decision::RequirementKind;
 use orc_domain::operators::Proof;
 use orc_domain::risk::RiskAssessment;
+use orc_domain::states::WorkflowState;
 
 use super::page::Page;
 use super::text::{list, safe};
@@ -15,6 +16,11 @@ impl Render for Status {
         page.summary(&self.workflow);
         page.risk(&self.risk);
         page.requests(&self.approval_requests);
+        // Who rejected it stands with the votes.
+        if self.workflow.state != WorkflowState::Rejected && !self.reasons.is_empty() {
+            page.heading("why it does not go on");
+            page.blocks(&self.reasons);
+        }
         if let Some(execution) = &self.execution {
             page.execution(execution, self.workflow.revision);
         }

@@ -5,9 +5,12 @@ use orc_domain::api::{GetAudit, VerifyAudit};
 use orc_domain::{ErrorCode, OrcError};
 
 use crate::context::Context;
+use crate::render::WholeAudit;
 use crate::wiring::Want;
 
 /// Show the audit, or verify its chain
+///
+/// In words, without single steps of phases; `--all` shows those too, `--format json` every fact.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  orcctl audit wf_x4b9t6ha\n  orcctl audit --workflow-id wf_x4b9t6ha\n  orcctl audit verify")]
@@ -23,6 +26,9 @@ pub(crate) struct Arguments {
     /// At most this many, newest last [default: 1000]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     limit: u32,
+    /// Single steps of phases as well
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,8 +41,16 @@ enum Command {
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     match arguments.command {
         Some(Command::Verify) => verify(context).await,
-        None => context.show(GetAudit { workflow: arguments.workflow.or(arguments.workflow_id), limit: arguments.limit }).await,
+        None => {
+            let request = GetAudit { workflow: arguments.workflow.or(arguments.workflow_id), limit: arguments.limit };
+            if arguments.all { whole(context, request).await } else { context.show(request).await }
+        }
     }
+}
+
+async fn whole(context: &Context, request: GetAudit) -> Result<(), OrcError> {
+    let audit = context.host(Want::Read).await?.read(request).await?;
+    context.answer(&WholeAudit(audit))
 }
 
 async fn verify(context: &Context) -> Result<(), OrcError> {

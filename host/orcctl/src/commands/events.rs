@@ -8,7 +8,7 @@ use orc_domain::{OrcError, WorkflowId};
 
 use crate::cli::Format;
 use crate::context::Context;
-use crate::render::event_line;
+use crate::render::{Story, event_line};
 use crate::wiring::Want;
 
 const POLL: Duration = Duration::from_millis(500);
@@ -32,12 +32,13 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
     let host = context.host(Want::Read).await?;
-    let mut after = arguments.after;
+    let (mut after, mut story) = (arguments.after, Story::default());
     loop {
         let answer = host.read(GetEvents { after, workflow: arguments.workflow_id.clone(), limit: 0 }).await?;
         for event in &answer.events {
+            story.learn(event);
             match context.globals.format {
-                Format::Text => context.printer.data(&event_line(event, &context.view))?,
+                Format::Text => context.printer.data(&event_line(event, &story, &context.view))?,
                 Format::Json => context.printer.json_line(event)?,
             }
         }

@@ -2,28 +2,53 @@
 
 use orc_domain::api::{Audit, AuditProof};
 use orc_domain::audit::{Event, Subject};
+use serde::Serialize;
 
 use super::page::Page;
-use super::text::safe;
+use super::story::{Story, is_detail};
+use super::text::{safe, wrap};
 use super::{Render, View, when};
 
-/// Characters of an event's facts in a line; JSON holds all.
-const FACTS: usize = 160;
+/// Columns that what an event says is set in by.
+const INDENT: usize = 7;
 
 impl Render for Audit {
     fn render(&self, view: &View) -> String {
-        let mut page = Page::new(view);
-        if self.left_out > 0 {
-            page.line(&format!("… {} earlier events are left out; `--limit` shows more", self.left_out));
-        }
-        for event in &self.events {
-            page.line(&event_line(event, view));
-        }
-        page.blank();
-        page.field("head", &format!("event {}", self.head_seq));
-        page.field("hash", &self.head_hash.to_string());
-        page.done()
+        told(self, view, |event| !is_detail(event))
     }
+}
+
+/// The audit with every single step.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct WholeAudit(pub(crate) Audit);
+
+impl Render for WholeAudit {
+    fn render(&self, view: &View) -> String {
+        told(&self.0, view, |_| true)
+    }
+}
+
+fn told(audit: &Audit, view: &View, shown: impl Fn(&Event) -> bool) -> String {
+    let mut page = Page::new(view);
+    if audit.left_out > 0 {
+        page.line(&format!("… {} earlier events are left out; `--limit` shows more", audit.left_out));
+    }
+    let mut story = Story::default();
+    // Some events say by whose name others go only later.
+    audit.events.iter().for_each(|event| story.learn(event));
+    let events: Vec<&Event> = audit.events.iter().filter(|event| shown(event)).collect();
+    for event in &events {
+        page.line(&event_line(event, &story, view));
+    }
+    page.blank();
+    let details = audit.events.len() - events.len();
+    if details > 0 {
+        page.line(&format!("… {details} events of single steps are not shown; `--all` shows them"));
+    }
+    page.field("head", &format!("event {}", audit.head_seq));
+    page.field("hash", &audit.head_hash.to_string());
+    page.done()
 }
 
 impl Render for AuditProof {
@@ -39,17 +64,19 @@ impl Render for AuditProof {
     }
 }
 
-/// An event in a line: place, time, what, who, about what, facts.
-pub(crate) fn event_line(event: &Event, view: &View) -> String {
+/// An event: place, time, what, who, about what; under it, in words, what happened.
+pub(crate) fn event_line(event: &Event, story: &Story, view: &View) -> String {
     let at = when::when(event.at, &view.zone);
-    let facts = orc_domain::Untrusted::new(event.body.to_string()).for_line(FACTS);
-    let head = format!("{:>5}  {at}  {:<20}  {}", event.seq, event.kind.as_str(), event.actor.label());
-    format!("{head}  {}\n       {facts}", about(&event.subject)).trim_end().to_owned()
+    let head = format!("{:>5}  {at}  {:<20}  {}  {}", event.seq, event.kind.as_str(), event.actor.label(), about(&event.subject));
+    let width = usize::from(view.width).saturating_sub(INDENT);
+    let words = wrap(&story.tell(event, view), width);
+    let words: String = words.iter().map(|line| format!("\n{:INDENT$}{}", "", line.trim_end())).collect();
+    format!("{}{words}", head.trim_end())
 }
 
+/// The workflow, or what else it is about.
 fn about(subject: &Subject) -> String {
     let workflow = subject.workflow.as_ref().map(ToString::to_string);
-    let execution = subject.execution.as_ref().map(ToString::to_string);
     let project = subject.project.as_ref().map(ToString::to_string);
-    [workflow, execution, project].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    workflow.or(project).or_else(|| subject.tenant.as_ref().map(ToString::to_string)).unwrap_or_default()
 }

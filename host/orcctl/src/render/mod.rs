@@ -14,6 +14,7 @@ mod phases;
 mod plan;
 mod rules;
 mod status;
+mod story;
 #[cfg(test)]
 mod tests;
 mod when;
@@ -22,8 +23,9 @@ mod workflow;
 use jiff::tz::TimeZone;
 
 pub(crate) use approvals::card;
-pub(crate) use audit::event_line;
+pub(crate) use audit::{WholeAudit, event_line};
 pub(crate) use local::migrated;
+pub(crate) use story::Story;
 
 /// How text is to look.
 #[derive(Debug, Clone)]

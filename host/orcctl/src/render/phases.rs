@@ -1,6 +1,7 @@
 //! Phases: what happened in and around each, without reading logs.
 
 use orc_domain::api::{GuestResultView, PhaseRunView, Phases, WorkerRunView};
+use orc_domain::grant::StreamReport;
 use orc_domain::verdict::{BindingMode, Finding, Verdict};
 use serde_json::Value;
 
@@ -10,6 +11,8 @@ use super::{Render, View};
 
 /// Lines of structured output that a page shows of each phase; JSON holds all.
 const OUTPUT_LINES: usize = 40;
+/// Lines of each stream of a command that failed.
+const TAIL_LINES: usize = 20;
 
 impl Render for Phases {
     fn render(&self, view: &View) -> String {
@@ -61,6 +64,9 @@ impl Page<'_> {
         self.blocks(&phase.reasons);
         let rows = phase.worker_runs.iter().map(launch_row).collect();
         self.table(&["launch", "for", "command", "end", "took"], rows);
+        for run in &phase.worker_runs {
+            self.tails(run);
+        }
         let rows = phase.guests.iter().map(guest_row).collect();
         self.table(&["guest", "at", "mode", "answer", "took"], rows);
         for guest in &phase.guests {
@@ -69,6 +75,30 @@ impl Page<'_> {
         if let Some(output) = &phase.output {
             self.line("output");
             self.json(2, output, OUTPUT_LINES);
+        }
+    }
+
+    /// What a command that did not end well said last: why it failed stands there, and nowhere else.
+    fn tails(&mut self, run: &WorkerRunView) {
+        let Some(report) = run.report.as_ref().filter(|report| !report.end.success()) else { return };
+        for (stream, kept) in [("standard output", &report.stdout), ("standard error", &report.stderr)] {
+            if kept.bytes > 0 {
+                self.text(0, &format!("{stream} of {} ({}, {})", run.id, argv(&run.plan.argv), report.end));
+                self.tail(kept);
+            }
+        }
+    }
+
+    fn tail(&mut self, stream: &StreamReport) {
+        let lines: Vec<&str> = stream.last(usize::MAX).lines().collect();
+        let last = lines.len().saturating_sub(TAIL_LINES);
+        if last > 0 || !stream.tail.is_empty() {
+            self.line("  … what came before is left out; `--format json` shows more");
+        }
+        for line in &lines[last..] {
+            // What a progress line wrote over itself is gone on a terminal too.
+            let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+            self.line(&format!("  {}", safe(line)));
         }
     }
 

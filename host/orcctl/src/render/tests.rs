@@ -8,7 +8,7 @@ use orc_domain::{ErrorCode, OrcError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Render, View, card, error, event_line};
+use super::{Render, View, WholeAudit, card, error};
 
 /// Moves the cursor, clears the screen, sets a title, reverses the reading direction, hides characters, breaks lines.
 const HOSTILE: &str = "ok\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}evil\u{200b}\r\nsecond";
@@ -237,15 +237,159 @@ fn an_error_says_what_where_and_what_to_do() {
     "#);
 }
 
+/// An event of `kind` by `actor` about a workflow.
+fn event(seq: u64, kind: &str, actor: Value, body: Value) -> Value {
+    json!({"seq": seq, "at": 1_763_629_200_123_i64, "kind": kind, "actor": actor, "subject": {"project": "flowry", "workflow": "wf_k7f3q2mz"},
+        "body": body, "prev": DIGEST, "hash": DIGEST})
+}
+
+fn system(seq: u64, kind: &str, body: Value) -> Value {
+    event(seq, kind, json!({"kind": "system"}), body)
+}
+
+fn alice(seq: u64, kind: &str, body: Value) -> Value {
+    event(seq, kind, json!({"kind": "operator", "name": "alice", "proof": "asserted"}), body)
+}
+
+fn audit() -> Value {
+    let vote = json!({"request": "ap_m3v8n5cd", "group": "tech_lead", "role": "lead", "proof": "asserted", "plan_hash": DIGEST});
+    let mut no = vote.clone();
+    no["reason"] = json!("wrong branch");
+    let launch = json!({"id": "wr_saddr78e", "event": "launching", "from": "intended", "to": "launching", "purpose": "command",
+        "argv": ["npm", "run", "build it"]});
+    let events = json!([
+        system(1, "ownership_taken", json!({"generation": 3, "pid": 77})),
+        system(2, "rules_activated", json!({"revision": 2, "digest": DIGEST, "changes": ["~ a", "+ b", "- c", "~ d", "~ e"]})),
+        alice(3, "rules_proposed", json!({"rollback_to": 1})),
+        system(
+            4,
+            "rules_refused",
+            json!({"digest": DIGEST, "problems": [{"at": {"file": "config/orc.yaml", "line": 3, "column": 1},
+            "message": "unknown key"}]})
+        ),
+        alice(
+            5,
+            "plan_denied",
+            json!({"intent": "plan", "named": "alice", "code": "policy-denied", "message": "not on the list",
+            "project": "flowry", "family": "build_test", "command": "npm publish", "decision": "de_h6j9k2ab", "passed_over": 0})
+        ),
+        alice(
+            6,
+            "workflow_planned",
+            json!({"revision": 1, "plan_hash": DIGEST, "decision": "de_h6j9k2ac", "risk": "low", "action": "build",
+            "family": "build_test", "intent": {"kind": "command", "argv": ["npm", "run", "build it"]},
+            "base": {"branch": "main", "commit": "0123456789012345678901234567890123456789"}, "rules": {"revision": 2, "digest": DIGEST}})
+        ),
+        system(
+            7,
+            "approval_requested",
+            json!({"id": "ap_m3v8n5cd", "revision": 1, "group": "tech_lead", "quorum": 1, "kind": "approval",
+            "expires_at": 1_763_715_600_000_i64})
+        ),
+        alice(8, "vote_approved", vote),
+        alice(9, "vote_rejected", no),
+        system(10, "workflow_changed", json!({"id": "wf_k7f3q2mz", "event": "approved", "from": "awaiting_approval", "to": "approved"})),
+        alice(11, "execution_created", json!({"id": "ex_p4d7s9wx", "revision": 1, "idempotency_key": "k1", "consumed": [], "base_lag": 2})),
+        system(12, "phase_run_changed", json!({"id": "ph_c2x5z8vb", "event": "started", "from": "pending", "to": "running"})),
+        system(13, "phase_step", json!({"phase_run": "ph_c2x5z8vb", "phase": "verify", "attempt": 1, "step": "checkout", "detail": {}})),
+        system(14, "worker_run_changed", launch),
+        system(15, "worker_run_changed", json!({"id": "wr_saddr78e", "event": "running", "from": "launching", "to": "running"})),
+        system(
+            16,
+            "worker_run_changed",
+            json!({"id": "wr_saddr78e", "event": "exited", "from": "running", "to": "exited",
+            "end": {"kind": "exited", "code": 1}, "duration_ms": 2750, "proved_dead": true})
+        ),
+        system(
+            17,
+            "guest_answered",
+            json!({"id": "gr_a2b3c4d5", "phase_run": "ph_c2x5z8vb", "attempt": 1, "position": "post_gate",
+            "guest": "secret-scan", "mode": "blocking", "outcome": "fail", "fault": null})
+        ),
+        system(
+            18,
+            "phase_run_changed",
+            json!({"id": "ph_c2x5z8vb", "event": "blocked", "from": "running", "to": "blocked",
+            "reasons": [{"code": "command-failed", "message": "the planned command: `npm run build` ended with exit code 1"}]})
+        ),
+        alice(19, "cancel_requested", json!({"id": "ex_p4d7s9wx", "reason": "wrong branch"})),
+        alice(20, "frozen", json!({"id": "fz_a2b3c4d5", "scope": {"scope": "project", "project": "flowry"}, "reason": "release week"})),
+    ]);
+    json!({"events": events, "left_out": 0, "head_seq": 20, "head_hash": DIGEST})
+}
+
 #[test]
-fn an_event_is_a_line_and_its_facts() {
-    let event = from(json!({"seq": 7, "at": 1_763_629_200_123_i64, "kind": "plan_denied",
-        "actor": {"kind": "operator", "name": "alice", "proof": "asserted"},
-        "subject": {"project": "flowry", "workflow": "wf_k7f3q2mz"}, "body": {"command": HOSTILE}, "prev": DIGEST, "hash": DIGEST}));
-    assert_snapshot!(event_line(&event, &view()), @r#"
-    7  2025-11-20 10:00:00  plan_denied           alice (asserted)  wf_k7f3q2mz flowry
-       {"command":"ok\u001b[2J\u001b]0;owned\u0007�31m�evil�\r\nsecond"}
+fn the_audit_tells_the_story() {
+    let audit: Audit = from(audit());
+    assert_snapshot!(audit.render(&view()), @r#"
+        2  2025-11-20 10:00:00  rules_activated       system  wf_k7f3q2mz
+           revision 2 (aaaaaaaaaaaa) is in force: ~ a; + b; - c; and 2 more
+        3  2025-11-20 10:00:00  rules_proposed        alice (asserted)  wf_k7f3q2mz
+           agreed to roll back to revision 1; another admin must agree too
+        4  2025-11-20 10:00:00  rules_refused         system  wf_k7f3q2mz
+           content aaaaaaaaaaaa cannot come into force: config/orc.yaml:3: unknown
+           key
+        5  2025-11-20 10:00:00  plan_denied           alice (asserted)  wf_k7f3q2mz
+           plan on flowry of build_test for `npm publish` in the name of alice
+           refused: policy-denied: not on the list (decision de_h6j9k2ab)
+        6  2025-11-20 10:00:00  workflow_planned      alice (asserted)  wf_k7f3q2mz
+           revision 1: npm run 'build it' (build_test build) on main 012345678901,
+           risk low, rules revision 2, decision de_h6j9k2ac, plan aaaaaaaaaaaa
+        7  2025-11-20 10:00:00  approval_requested    system  wf_k7f3q2mz
+           ap_m3v8n5cd asks 1 of tech_lead (approval) until 2025-11-21 10:00 +01
+        8  2025-11-20 10:00:00  vote_approved         alice (asserted)  wf_k7f3q2mz
+           says yes to ap_m3v8n5cd for tech_lead as lead (asserted), plan
+           aaaaaaaaaaaa
+        9  2025-11-20 10:00:00  vote_rejected         alice (asserted)  wf_k7f3q2mz
+           says no to ap_m3v8n5cd for tech_lead as lead (asserted), plan
+           aaaaaaaaaaaa: wrong branch
+       10  2025-11-20 10:00:00  workflow_changed      system  wf_k7f3q2mz
+           wf_k7f3q2mz: awaiting_approval to approved
+       11  2025-11-20 10:00:00  execution_created     alice (asserted)  wf_k7f3q2mz
+           ex_p4d7s9wx runs revision 1 under the key k1; its branch is 2 commits
+           ahead
+       12  2025-11-20 10:00:00  phase_run_changed     system  wf_k7f3q2mz
+           verify: pending to running
+       14  2025-11-20 10:00:00  worker_run_changed    system  wf_k7f3q2mz
+           wr_saddr78e: launch for command (npm run 'build it')
+       16  2025-11-20 10:00:00  worker_run_changed    system  wf_k7f3q2mz
+           wr_saddr78e (npm run 'build it'): exit code 1 after 2.7 s
+       17  2025-11-20 10:00:00  guest_answered        system  wf_k7f3q2mz
+           secret-scan says fail in verify (post_gate, blocking, attempt 1)
+       18  2025-11-20 10:00:00  phase_run_changed     system  wf_k7f3q2mz
+           verify: running to blocked: command-failed: the planned command: `npm run
+           build` ended with exit code 1
+       19  2025-11-20 10:00:00  cancel_requested      alice (asserted)  wf_k7f3q2mz
+           cancel ex_p4d7s9wx: wrong branch
+       20  2025-11-20 10:00:00  frozen                alice (asserted)  wf_k7f3q2mz
+           project flowry: release week
+
+    … 3 events of single steps are not shown; `--all` shows them
+    head     event 20
+    hash     sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     "#);
+    let whole = WholeAudit(audit).render(&view());
+    assert!(whole.contains("verify: checkout, attempt 1") && whole.contains("generation 3, process 77"), "{whole}");
+}
+
+/// Every text of every event may have come from outside.
+#[test]
+fn hostile_events_are_harmless() {
+    fn poison(value: &mut Value) {
+        match value {
+            Value::String(text) if !["exited"].contains(&text.as_str()) => *text = HOSTILE.to_owned(),
+            Value::Array(items) => items.iter_mut().for_each(poison),
+            Value::Object(fields) => fields.values_mut().for_each(poison),
+            _ => {}
+        }
+    }
+    let mut audit = audit();
+    for event in audit["events"].as_array_mut().expect("events") {
+        poison(&mut event["body"]);
+    }
+    let page = WholeAudit(from(audit)).render(&view());
+    let obeyed: Vec<char> = page.chars().filter(|c| *c != '\n' && is_hostile(*c)).collect();
+    assert!(obeyed.is_empty() && page.lines().all(|line| !line.starts_with("second")), "{obeyed:?} in\n{page}");
 }
 
 fn phases() -> Phases {
@@ -255,9 +399,22 @@ fn phases() -> Phases {
         "outcome": "fail", "verdict": {"verdict": "fail", "report": {"findings": [finding], "annotations": {}}}, "cost": cost, "at": 0});
     let faulty = json!({"id": "gr_a2b3c4d6", "attempt": 1, "position": "pre_gate", "guest": "mine", "module": DIGEST, "mode": "advisory",
         "outcome": "fault", "fault": {"class": "run.fuel", "message": HOSTILE}, "cost": cost, "at": 0});
+    let stream =
+        |text: &str, tail: &str| json!({"bytes": text.len() + tail.len(), "dropped": 0, "redactions": 0, "head": text, "tail": tail});
+    let many: String = (1..=23).map(|line| format!("line {line}\n")).collect();
+    let launch = |id: &str, code: i32, out: Value, err: Value| {
+        let grant = json!({"dirs": [], "env": {}, "network": "none", "limits": {}, "must": []});
+        json!({"id": id, "project": "flowry", "workflow": "wf_k7f3q2mz", "phase_run": "ph_c2x5z8vb", "attempt": 1, "purpose": "command",
+            "state": "exited", "plan": {"purpose": "command: x", "argv": ["npm", "run", "build it"], "cwd": "/w", "grant": grant},
+            "report": {"end": {"kind": "exited", "code": code}, "duration_ms": 121, "program": "/usr/bin/npm", "program_digest": DIGEST,
+                "pid": 7, "active": [], "missing": {}, "proved_dead": true, "left_over": 0, "cpu_ms": 1, "max_rss_kib": 1,
+                "stdout": out, "stderr": err}, "created_at": 0})
+    };
+    let good = launch("wr_saddr78e", 0, stream("fine\n", ""), stream("", ""));
+    let bad = launch("wr_pj8bf6mu", 3, stream(&many, ""), stream("", &format!("10 %\r20 %\r\nno such module\n{HOSTILE}")));
     let phase = json!({"id": "ph_c2x5z8vb", "phase": "verify", "state": "blocked", "attempt": 1, "attempts": 2, "tree": HOSTILE,
         "started_at": 1_763_629_261_000_i64, "output": {"command_result": {"output_tail": HOSTILE}}, "reasons": [{"code": HOSTILE, "message": HOSTILE}],
-        "guests": [guest, faulty], "worker_runs": []});
+        "guests": [guest, faulty], "worker_runs": [good, bad]});
     from(json!({"workflow": summary("failed", "x"), "execution": execution("failed", json!([])), "phases": [phase], "next": []}))
 }
 
@@ -278,6 +435,37 @@ fn phases_show_gates_findings_and_faults() {
     began    2025-11-20 10:01:01
     tree     ok�[2J�]0;owned��31m�evil�⏎⏎second
       - ok�[2J�]0;owned��31m�evil�⏎⏎second: ok�[2J�]0;owned��31m�evil�⏎⏎second
+     launch       for      command             end          took
+     wr_saddr78e  command  npm run 'build it'  exit code 0  121 ms
+     wr_pj8bf6mu  command  npm run 'build it'  exit code 3  121 ms
+    standard output of wr_pj8bf6mu (npm run 'build it', exit code 3)
+      … what came before is left out; `--format json` shows more
+      line 4
+      line 5
+      line 6
+      line 7
+      line 8
+      line 9
+      line 10
+      line 11
+      line 12
+      line 13
+      line 14
+      line 15
+      line 16
+      line 17
+      line 18
+      line 19
+      line 20
+      line 21
+      line 22
+      line 23
+    standard error of wr_pj8bf6mu (npm run 'build it', exit code 3)
+      … what came before is left out; `--format json` shows more
+      20 %
+      no such module
+      ok�[2J�]0;owned��31m�evil�
+      second
      guest        at         mode      answer  took
      secret-scan  post_gate  blocking  fail    1.2 ms
      mine         pre_gate   advisory  fault   1.2 ms

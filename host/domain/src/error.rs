@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Problem;
 use crate::decision::Reason;
+use crate::ids::DecisionId;
 use crate::risk::word_enum;
 
 word_enum! {
@@ -197,12 +198,16 @@ pub struct OrcError {
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The stored decision, where policy refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // Boxed: an error is passed by value everywhere.
+    pub decision: Option<Box<DecisionId>>,
 }
 
 impl OrcError {
     /// An error with a code and a message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), causes: Vec::new(), reasons: Vec::new(), hint: None }
+        Self { code, message: message.into(), causes: Vec::new(), reasons: Vec::new(), hint: None, decision: None }
     }
 
     /// An error whose causes are the chain of `source`.

@@ -36,6 +36,7 @@ impl Answer {
         let frozen = self.decision.denials.iter().any(|denial| denial.code.as_str() == ErrorCode::FreezeOn.as_str());
         let code = if frozen { ErrorCode::FreezeOn } else { ErrorCode::PolicyDenied };
         let error = OrcError::new(code, first.message.clone()).reasons(self.decision.denials.clone());
+        let error = OrcError { decision: Some(Box::new(self.id.clone())), ..error };
         Some(error.hint(format!("`orcctl explain {}` shows the whole decision", self.id)))
     }
 }

@@ -13,6 +13,8 @@ use crate::once::Once;
 use crate::views;
 
 const MAX_KEY: usize = 200;
+/// Characters of what was asked for that a refused attempt keeps: a record of it, not a place to write to.
+const WORDS_KEPT: usize = 1000;
 
 impl Engine {
     /// Answers an envelope: the one entry point of server and in-process client. Attempts that were refused are in the audit.
@@ -123,8 +125,15 @@ impl Engine {
         };
         let field = |name: &str| envelope.request.get(name).and_then(Value::as_str).map(str::to_owned);
         let (project, workflow, request) = (field("project"), field("workflow").or_else(|| field("id")), field("request"));
-        let body = json!({ "intent": intent, "named": envelope.user, "code": error.code, "message": error.message, "reasons": error.reasons,
-            "passed_over": passed_over });
+        let asked = [("project", "project"), ("family", "family"), ("action", "action"), ("command", "command_text")];
+        let asked = asked.map(|(name, of)| (name, field(of).map(|text| text.chars().take(WORDS_KEPT).collect::<String>())));
+        let mut body = json!({ "intent": intent, "named": envelope.user, "code": error.code, "message": error.message,
+            "reasons": error.reasons, "passed_over": passed_over });
+        for (name, said) in asked.into_iter().chain([("decision", error.decision.as_ref().map(ToString::to_string))]) {
+            if let Some(said) = said {
+                body[name] = Value::from(said);
+            }
+        }
         let written = self
             .write(move |tx| {
                 let request = request.and_then(|text| views::find_request(tx, &text).ok()).map(|request| request.workflow);

@@ -91,7 +91,7 @@ impl Engine {
     pub(crate) async fn explain(&self, request: Explain) -> Result<Explanation, OrcError> {
         let rules = self.active_rules().await?;
         self.read(move |tx| {
-            let named = views::find(tx, &request.id, "workflow or decision", |found| match found {
+            let named = views::find(tx, &request.id, views::WORKFLOW_OR_DECISION, |found| match found {
                 Found::Workflow(id) => Some(Ok(id.clone())),
                 Found::Decision(id) => Some(Err(id.clone())),
                 _ => None,

@@ -15,9 +15,15 @@ use crate::next;
 use crate::rules::ActiveRules;
 use crate::why;
 
+/// What can be explained.
+pub(crate) const WORKFLOW_OR_DECISION: &str = "workflow or decision";
+
 pub(crate) fn nothing(kind: &str, text: &str) -> OrcError {
-    OrcError::new(ErrorCode::NotFound, format!("there is no {kind} `{}`", Untrusted::new(text).for_line(60)))
-        .hint("`orcctl workflows` and `orcctl approvals` list ids")
+    let hint = match kind {
+        WORKFLOW_OR_DECISION => "`orcctl workflows` lists workflows; a refused plan's decision stands in its event: `orcctl audit`",
+        _ => "`orcctl workflows` and `orcctl approvals` list ids",
+    };
+    OrcError::new(ErrorCode::NotFound, format!("there is no {kind} `{}`", Untrusted::new(text).for_line(60))).hint(hint)
 }
 
 /// An id that a person typed, whole or abbreviated, as the one thing of this kind that it can mean.

@@ -109,7 +109,7 @@ fn live(tx: &ReadTx<'_>, workflow: &WorkflowSummary) -> Result<ExecutionId, OrcE
     match newest {
         Some(row) if !orc_domain::states::Machine::is_terminal(row.state) => Ok(row.id),
         _ => Err(OrcError::new(ErrorCode::IllegalTransition, format!("{} is {}: nothing of it runs", workflow.id, workflow.state))
-            .hint(format!("`orcctl withdraw {}` takes a plan back that has not run", workflow.id))),
+            .hint(next::instead_of_cancel(workflow))),
     }
 }
 

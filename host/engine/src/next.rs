@@ -1,7 +1,11 @@
 //! The next safe step of every answer: commands that are ready to paste. They carry ids, never text of a worker or a repository.
 
 use orc_domain::api::*;
-use orc_domain::states::{ApprovalRequestState, ExecutionState, WorkflowState};
+use orc_domain::plan::{PlanDocument, PlannedIntent};
+use orc_domain::states::{ApprovalRequestState, ExecutionState, Machine as _, WorkflowEvent, WorkflowState};
+
+use crate::command;
+use crate::document::NO_VERIFY;
 
 /// The command that shows what a candidate changes.
 const DIFF: &str = "orcctl rules diff";
@@ -120,6 +124,46 @@ pub(crate) fn after_overview(overview: &Overview) -> Vec<NextStep> {
         steps.push(step("orcctl plan --help".to_owned(), "plan something"));
     }
     steps
+}
+
+/// The command that asks for the same once more, as a workflow of its own. Metadata belongs to the old one.
+pub(crate) fn plan_again(document: &PlanDocument) -> String {
+    let mut line = format!("orcctl plan --project {} --action {} --family {}", document.project, document.action, document.family);
+    if let PlannedIntent::Command { argv } = &document.intent {
+        line.push_str(&format!(" --command-text '{}'", command::display(argv).replace('\'', r"'\''")));
+    }
+    for flag in document.flags.iter().filter(|(_, set)| **set).map(|(flag, _)| flag.as_str()) {
+        line.push_str(&if flag == NO_VERIFY { " --no-verify".to_owned() } else { format!(" --flag {flag}") });
+    }
+    line
+}
+
+/// What helps where a workflow cannot be planned again.
+pub(crate) fn instead_of_replan(state: WorkflowState, document: &PlanDocument) -> String {
+    let id = &document.workflow;
+    match state {
+        WorkflowState::Executing => format!("`orcctl status {id}` shows what runs; `orcctl cancel {id}` stops it"),
+        WorkflowState::Withdrawn | WorkflowState::Completed => format!("plan it anew: `{}`", plan_again(document)),
+        _ => format!("`orcctl status {id}` shows what it waits for"),
+    }
+}
+
+/// What helps where nothing can be cancelled.
+pub(crate) fn instead_of_cancel(workflow: &WorkflowSummary) -> String {
+    let id = &workflow.id;
+    match workflow.state.next(WorkflowEvent::Withdrawn) {
+        Ok(_) => format!("`orcctl withdraw {id}` takes a plan back that has not run"),
+        Err(_) => format!("`orcctl status {id}` shows how it ended"),
+    }
+}
+
+/// What helps where nothing can be withdrawn.
+pub(crate) fn instead_of_withdraw(workflow: &WorkflowSummary) -> String {
+    let id = &workflow.id;
+    match workflow.state {
+        WorkflowState::Executing => format!("`orcctl cancel {id}` stops what runs"),
+        _ => format!("`orcctl status {id}` shows how it ended"),
+    }
 }
 
 /// After a look at freezes.

@@ -94,7 +94,10 @@ impl Engine {
         let (summary, _, before) = self.read(move |tx| views::newest_plan(tx, &views::find_workflow(tx, &request.workflow)?)).await?;
         let permit = self.authorise(&rules, &actor, Act::Steer { requesters: &summary.requesters })?;
         // The transition is checked again where it happens; here it saves a repository's worth of work.
-        orc_domain::states::Machine::next(summary.state, WorkflowEvent::Replanned)?;
+        if orc_domain::states::Machine::next(summary.state, WorkflowEvent::Replanned).is_err() {
+            let message = format!("{} is {} and cannot be planned again", summary.id, summary.state);
+            return Err(OrcError::new(ErrorCode::IllegalTransition, message).hint(next::instead_of_replan(summary.state, &before)));
+        }
         let before = Before { document: before, requesters: summary.requesters.clone() };
         let mut requesters = summary.requesters;
         if !requesters.contains(&permit.operator) {

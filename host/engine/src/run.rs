@@ -20,6 +20,7 @@ use crate::document::{Decided, Subject, document, drift, resolve};
 use crate::engine::{Engine, digest_of};
 use crate::facts::{About, Counts, counts, input};
 use crate::keys::Keys;
+use crate::next;
 use crate::plan::{PLAN_EXPIRY, subject_of, supersede};
 use crate::rules::ActiveRules;
 use crate::views;
@@ -363,7 +364,10 @@ fn startable(candidate: &Candidate, request: &Run, now: Timestamp) -> Result<(),
                 ErrorCode::IdempotencyConflict,
                 format!("this plan of {id} runs or ran under another idempotency key"),
             )
-            .hint(format!("`orcctl status {id}` shows its execution; `orcctl replan {id}` or a new plan runs it once more")));
+            .hint(format!(
+                "`orcctl status {id}` shows its execution; to run it once more, plan it anew: `{}`",
+                next::plan_again(&candidate.document)
+            )));
         }
         WorkflowState::AwaitingApproval | WorkflowState::Planned => {
             return Err(
@@ -374,6 +378,10 @@ fn startable(candidate: &Candidate, request: &Run, now: Timestamp) -> Result<(),
             return Err(
                 OrcError::new(ErrorCode::Expired, format!("the plan of {id} expired")).hint(format!("`orcctl replan {id}` plans it again"))
             );
+        }
+        WorkflowState::Withdrawn => {
+            return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{id} is withdrawn and cannot run"))
+                .hint(next::instead_of_replan(workflow.state, &candidate.document)));
         }
         state => {
             return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{id} is {state} and cannot run"))

@@ -169,6 +169,10 @@ impl Engine {
             let workflow = tx.workflow(&id)?;
             let (operators, admins) = (&rules.checked.operators, &rules.checked.settings.admin_group);
             authorise(operators, admins, &actor, Act::Steer { requesters: &workflow.requesters })?;
+            if orc_domain::states::Machine::next(workflow.state, WorkflowEvent::Withdrawn).is_err() {
+                let message = format!("{id} is {} and cannot be withdrawn", workflow.state);
+                return Err(OrcError::new(ErrorCode::IllegalTransition, message).hint(next::instead_of_withdraw(&workflow)));
+            }
             supersede(tx, &id, &actor)?;
             tx.apply_workflow(&id, WorkflowEvent::Withdrawn, &actor, json!({ "reason": request.reason }))?;
             tx.clear_timer(PLAN_EXPIRY, id.as_str())?;

@@ -123,8 +123,13 @@ pub enum StoreError {
         id: String,
     },
     /// The state does not allow the event.
-    #[error(transparent)]
-    IllegalTransition(#[from] IllegalTransition),
+    #[error("{id}: {why}")]
+    IllegalTransition {
+        /// Of what.
+        id: String,
+        /// Which state, which event.
+        why: IllegalTransition,
+    },
     /// The schema refuses the row: a bug above, or somebody went around the engine.
     #[error("the schema refuses this write: {why}")]
     Constraint {
@@ -206,7 +211,7 @@ impl StoreError {
             Self::Owned { .. } | Self::Busy(_) => ErrorCode::DatabaseBusy,
             Self::OwnershipLost { .. } => ErrorCode::OwnershipLost,
             Self::DiskFull(_) | Self::Io { .. } | Self::Disk(_) => ErrorCode::StorageFailed,
-            Self::IllegalTransition(_) => ErrorCode::IllegalTransition,
+            Self::IllegalTransition { .. } => ErrorCode::IllegalTransition,
             Self::ReadOnly
             | Self::SqliteTooOld { .. }
             | Self::Constraint { .. }
@@ -232,7 +237,8 @@ impl StoreError {
             Self::Busy(_) => Some("try again; if it stays, look for a program that holds the file open"),
             Self::DiskFull(_) => Some("free some space and repeat the command: it is safe to repeat"),
             Self::Io { .. } | Self::Disk(_) => Some("look at the disk and the permissions of the database's directory"),
-            Self::NotFound { .. } | Self::IllegalTransition(_) | Self::ReadOnly | Self::Json { .. } => None,
+            Self::NotFound { .. } | Self::ReadOnly | Self::Json { .. } => None,
+            Self::IllegalTransition { .. } => Some("`orcctl status` of it shows its state and what can be done next"),
             Self::SqliteTooOld { .. } => Some("build ORC with its bundled SQLite"),
             Self::Constraint { .. } | Self::Sqlite(_) => Some("this is a bug of ORC: report it with the audit's newest events"),
             Self::Damaged { .. } => Some("run `orcctl audit verify`; restore a backup if the chain is broken"),

@@ -73,7 +73,8 @@ impl ReadTx<'_> {
     fn next_state<M: Machine>(&self, place: &Place, id: &str, event: M::Event) -> Result<Change<M>, StoreError> {
         let loaded = self.first(place.table, place.load, [id], |row| Ok((state::<M>(place.table, row)?, subject(row)?)))?;
         let (from, subject) = loaded.ok_or_else(|| StoreError::NotFound { kind: place.kind, id: id.to_owned() })?;
-        Ok(Change { from, to: from.next(event)?, subject })
+        let to = from.next(event).map_err(|why| StoreError::IllegalTransition { id: id.to_owned(), why })?;
+        Ok(Change { from, to, subject })
     }
 }
 

@@ -94,6 +94,33 @@ async fn what_cannot_be_planned() {
 }
 
 /// The refusal names code and rule with line and column, and the decision it points to says the same.
+/// Months later, from the audit alone: what was asked for, and the decision that refused it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_plan_is_traced_from_the_audit_to_its_decision() {
+    let world = World::new().await;
+    world.ask("alice", plan("./deploy.sh now")).await.unwrap_err();
+    let body = newest_event(&world).await.body;
+    assert_eq!([&body["project"], &body["family"], &body["command"]], ["demo", "build_test", "./deploy.sh now"]);
+    let decision = body["decision"].as_str().unwrap().to_owned();
+    let explained = world.ask("bob", Explain { id: decision.clone() }).await.unwrap();
+    assert_eq!((explained.decisions.len(), explained.decisions[0].id.as_str()), (1, decision.as_str()));
+    // What is refused before policy is asked has no decision; what was asked for is there.
+    let unknown_flag = flagged("./build.sh", "no_such_flag");
+    let other_family = Plan { family: CommandFamily::ReadOnly, ..plan("ls") };
+    let long = Plan { command_text: format!("./build.sh {}", "x".repeat(20_000)), ..plan("") };
+    for (asked, family, command) in
+        [(unknown_flag, "build_test", "./build.sh"), (other_family, "read_only", "ls"), (long, "build_test", "./b")]
+    {
+        world.ask("alice", asked).await.unwrap_err();
+        let body = newest_event(&world).await.body;
+        assert_eq!([&body["project"], &body["family"]], ["demo", family]);
+        let kept = body["command"].as_str().unwrap();
+        assert!(kept.starts_with(command) && kept.len() <= 1000, "{kept}");
+    }
+    let lost = world.ask("alice", Explain { id: "de_zzzzzzzz".to_owned() }).await.unwrap_err();
+    assert!(lost.hint.unwrap().contains("orcctl audit"));
+}
+
 async fn explained(world: &World, error: &OrcError, code: &str, file: &str) {
     let reason = &error.reasons[0];
     let at = reason.at.clone().unwrap();
@@ -425,6 +452,49 @@ async fn what_cannot_run() {
     // The key belongs to the workflow: whoever may run it gets the same execution by it, and nobody else anything.
     assert_eq!(world.ask("adam", run(&ready.id, "k1")).await.unwrap().execution.id, first.execution.id);
     refused(&world, Some("bob"), (RUN, "not-permitted"), world.ask("bob", run(&ready.id, "k1"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_hint_leads_to_another_refusal() {
+    let mut world = World::new().await;
+    let done = world.completed("./build.sh").await.workflow.id;
+    let withdrawn = world.plan("./build.sh").await.unwrap().workflow.id;
+    world.ask("alice", withdraw(&withdrawn)).await.unwrap();
+    let again = "orcctl plan --project demo --action build --family build_test --command-text './build.sh'";
+    for id in [&done, &withdrawn] {
+        let refused = [
+            world.run(id, "k9").await.unwrap_err(),
+            world.ask("alice", Replan { workflow: id.to_string() }).await.unwrap_err(),
+            world.ask("alice", Cancel { id: id.to_string(), reason: None }).await.unwrap_err(),
+            world.ask("alice", withdraw(id)).await.unwrap_err(),
+        ];
+        for error in &refused {
+            let hint = error.hint.clone().unwrap_or_default();
+            assert!(!hint.is_empty() && !hint.contains("replan") && !hint.contains("withdraw "), "{error:#?}");
+            assert!(error.message.contains(id.as_str()), "{error:#?}");
+        }
+        for error in &refused[..2] {
+            assert!(error.hint.as_deref().unwrap().contains(again), "{error:#?}");
+        }
+    }
+    // What would be pasted is the same request, whatever a shell makes of its characters.
+    let odd = Plan { no_verify: true, ..plan("./build.sh 'it is $HOME' \"it's\"") };
+    world.edit(
+        "policies/data/rules.yaml",
+        "argv: [./work.sh] }\n",
+        "argv: [./work.sh] }\n  - { project: demo, family: build_test, argv: [./build.sh, 'it is $HOME', \"it's\"] }\n",
+    );
+    world.activate().await;
+    let odd = world.ask("alice", odd).await.unwrap().workflow.id;
+    world.ask("alice", withdraw(&odd)).await.unwrap();
+    let hint = world.ask("alice", Replan { workflow: odd.to_string() }).await.unwrap_err().hint.unwrap();
+    let pasted = hint.split('`').nth(1).unwrap();
+    let script = format!("orcctl() {{ for word in \"$@\"; do echo \"<$word>\"; done; }}\n{pasted}\n");
+    let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("<--no-verify>"), "{said}");
+    let text = said.lines().skip_while(|line| *line != "<--command-text>").nth(1).unwrap();
+    assert_eq!(orc_engine::parse_command(&text[1..text.len() - 1]).unwrap(), ["./build.sh", "it is $HOME", "it's"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

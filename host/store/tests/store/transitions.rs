@@ -57,7 +57,7 @@ fn every_event_in_every_state<M: Machine + std::fmt::Debug>(
                         assert_eq!(recorded.subject.workflow, Some(id("wf_one")));
                         assert_eq!(recorded.subject.tenant, Some(id("acme")));
                     }
-                    (Err(StoreError::IllegalTransition(error)), Err(expected)) => {
+                    (Err(StoreError::IllegalTransition { why: error, .. }), Err(expected)) => {
                         assert_eq!(error, expected, "{told}");
                         assert_eq!(tx.audit_head()?, before, "{told}: nothing is recorded");
                         assert_eq!(column(tx), state.word(), "{told}: nothing is changed");

@@ -5,7 +5,7 @@ use orc_domain::operators::{Actor, Trust};
 use orc_domain::plan::differences;
 use orc_domain::states::WorkflowState;
 use orc_domain::*;
-use orc_store::{Found, ReadTx, WorkflowFilter};
+use orc_store::{Found, ReadTx, StoreError, WorkflowFilter};
 
 use crate::authority::Act;
 use crate::engine::{Engine, to_json};
@@ -59,6 +59,12 @@ impl Engine {
 
     pub(crate) async fn events(&self, request: GetEvents) -> Result<Events, OrcError> {
         self.read(move |tx| {
+            if let Some(id) = &request.workflow {
+                tx.workflow(id).map_err(|error| match error {
+                    StoreError::NotFound { .. } => views::nothing(WorkflowId::KIND, id.as_str()),
+                    error => error.into(),
+                })?;
+            }
             let events = tx.events(request.after, request.workflow.as_ref(), limit(request.limit, EVENTS_AT_ONCE))?;
             let next_after = events.last().map_or(request.after, |event| event.seq);
             Ok(Events { events, next_after })
@@ -69,11 +75,21 @@ impl Engine {
     pub(crate) async fn workflows(&self, request: ListWorkflows) -> Result<Workflows, OrcError> {
         let filter =
             WorkflowFilter { project: request.project, states: request.state.into_iter().collect(), limit: limit(request.limit, LISTED) };
-        self.read(move |tx| Ok(Workflows { workflows: tx.list_workflows(&filter)? })).await
+        let rules = self.active_rules().await?;
+        self.read(move |tx| {
+            known_project(tx, &rules, filter.project.as_ref())?;
+            Ok(Workflows { workflows: tx.list_workflows(&filter)? })
+        })
+        .await
     }
 
     pub(crate) async fn workers(&self, request: GetWorkers) -> Result<Workers, OrcError> {
-        self.read(move |tx| Ok(Workers { worker_runs: tx.worker_runs(request.project.as_ref(), limit(request.limit, LISTED))? })).await
+        let rules = self.active_rules().await?;
+        self.read(move |tx| {
+            known_project(tx, &rules, request.project.as_ref())?;
+            Ok(Workers { worker_runs: tx.worker_runs(request.project.as_ref(), limit(request.limit, LISTED))? })
+        })
+        .await
     }
 
     pub(crate) async fn workflow(&self, request: GetWorkflow) -> Result<WorkflowDetail, OrcError> {
@@ -151,6 +167,18 @@ impl Engine {
             trust: trust.to_string(),
         }
     }
+}
+
+/// Refuses the name of no project: an empty list would say that it did nothing. One that was registered once and worked has its history.
+fn known_project(tx: &ReadTx<'_>, rules: &ActiveRules, project: Option<&ProjectName>) -> Result<(), OrcError> {
+    let Some(project) = project else { return Ok(()) };
+    let registered = &rules.checked.registry.projects;
+    let worked = || tx.list_workflows(&WorkflowFilter { project: Some(project.clone()), states: Vec::new(), limit: 1 });
+    if registered.contains_key(project) || !worked()?.is_empty() {
+        return Ok(());
+    }
+    let names = registered.keys().map(|name| name.as_str());
+    Err(OrcError::new(ErrorCode::NotFound, format!("there is no project {project}")).hint(nearest::suggest(project.as_str(), names)))
 }
 
 fn listed(tx: &ReadTx<'_>, state: WorkflowState, limit: u32) -> Result<Vec<WorkflowSummary>, OrcError> {

@@ -31,6 +31,8 @@ pub(crate) struct Paths {
     pub(crate) keys: PathBuf,
     /// Whether the database was named and the root was not: then the user's own root need not be the database's.
     guessed_root: bool,
+    /// Whether the root was named.
+    named_root: bool,
 }
 
 impl Paths {
@@ -47,12 +49,13 @@ impl Paths {
             (None, None) => config.clone()?.join("orc"),
         };
         let guessed_root = globals.db.is_some() && globals.root.is_none() && variable("ORC_ROOT").is_none();
-        Ok(Self { db: absolute(&db)?, root: absolute(&root)?, keys: config?.join("orc/keys"), guessed_root })
+        let named_root = globals.root.is_some() || variable("ORC_ROOT").is_some();
+        Ok(Self { db: absolute(&db)?, root: absolute(&root)?, keys: config?.join("orc/keys"), guessed_root, named_root })
     }
 
     /// The paths of a made-up installation.
     pub(crate) const fn of(db: PathBuf, root: PathBuf, keys: PathBuf) -> Self {
-        Self { db, root, keys, guessed_root: false }
+        Self { db, root, keys, guessed_root: false, named_root: false }
     }
 
     /// The root, for commands that read or write it: with a database of somebody else it is not guessed.
@@ -65,6 +68,18 @@ impl Paths {
             .hint("name it with `--root DIR`, or run this as the user that owns the database"));
         }
         Ok(&self.root)
+    }
+
+    /// Refuses a root that was named and is not there: a slip of the pen must not mean the rules in force. One that vanishes under a host
+    /// is another matter: the rules stay.
+    fn named_root_exists(&self) -> Result<(), OrcError> {
+        let missing = std::fs::metadata(&self.root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if !(self.named_root && missing) {
+            return Ok(());
+        }
+        let message = format!("there is no root at `{}`", self.root.display());
+        Err(OrcError::new(ErrorCode::NotFound, message)
+            .hint("`--root` or ORC_ROOT names the directory that has config/, policies/ and phases/; `orcctl init` writes one"))
     }
 
     /// The state directory beside the database.
@@ -197,6 +212,9 @@ pub(crate) async fn connect(globals: &Globals, want: Want) -> Result<(Box<dyn Cl
             format!("the database `{}` is {owner}'s, and no host serves it", paths.db.display()),
         )
         .hint(format!("ask an admin to start `orcctl serve` as {owner}")));
+    }
+    if want != Want::Read {
+        paths.named_root_exists()?;
     }
     if want == Want::Read {
         return match host {

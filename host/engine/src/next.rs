@@ -24,6 +24,10 @@ pub(crate) fn for_workflow(
     match workflow.state {
         WorkflowState::Planned => vec![step(format!("orcctl status {id}"), "see what it waits for")],
         WorkflowState::AwaitingApproval => waiting(requests),
+        WorkflowState::Approved if requests.iter().any(is_short) => vec![
+            step(format!("orcctl status {id}"), "see which vote does not count any more"),
+            step(format!("orcctl replan {id}"), "ask again: it cannot run with the votes that count now"),
+        ],
         WorkflowState::Approved => vec![step(format!("orcctl run {id}"), "run exactly this plan")],
         WorkflowState::Stale => vec![
             step(format!("orcctl explain {id}"), "see what moved under the plan"),
@@ -44,6 +48,11 @@ pub(crate) fn for_workflow(
             step(format!("orcctl replan {id}"), "plan it again"),
         ],
     }
+}
+
+/// Whether fewer votes count now than are needed: a role was withdrawn since.
+fn is_short(request: &ApprovalRequestView) -> bool {
+    crate::views::counting(request) < request.quorum as usize
 }
 
 fn waiting(requests: &[ApprovalRequestView]) -> Vec<NextStep> {
@@ -67,34 +76,49 @@ fn executing(workflow: &WorkflowSummary, execution: Option<&ExecutionView>) -> V
     let mut steps = vec![step(format!("orcctl phases {id}"), "see how far it is")];
     match execution.map(|execution| execution.state) {
         Some(ExecutionState::Queued) => steps.push(step("orcctl serve".to_owned(), "drive queued executions, where no host runs yet")),
-        Some(ExecutionState::Interrupted) => steps.push(step(format!("orcctl explain {id}"), "see why it was not started again")),
+        Some(ExecutionState::Interrupted) => {
+            steps.push(step(format!("orcctl explain {id}"), "see why it was not started again"));
+            steps.push(step("orcctl serve".to_owned(), "go on with it, where its contract lets it start again"));
+        }
         _ => {}
     }
-    steps.push(step(format!("orcctl cancel {id}"), "stop it"));
+    match execution {
+        Some(execution) if execution.cancel_requested => steps.push(step(format!("orcctl status {id}"), "see whether it is over")),
+        _ => steps.push(step(format!("orcctl cancel {id}"), "stop it")),
+    }
     steps
 }
 
 /// After a look at the rules.
 pub(crate) fn after_rules(status: &RulesStatus) -> Vec<NextStep> {
-    match &status.candidate {
-        None => Vec::new(),
-        // What was rolled back passes every check: it waits for an edit.
-        Some(candidate) if candidate.problems.iter().any(|problem| problem.message.starts_with(crate::rules::ROLLED_BACK)) => Vec::new(),
-        Some(candidate) if !candidate.problems.is_empty() => {
-            vec![
-                step("orcctl config check".to_owned(), "see every problem with its place"),
-                step("orcctl policy test".to_owned(), "see which case fails"),
-            ]
-        }
-        Some(candidate) => {
-            let digest = candidate.digest.map(|digest| format!(" --digest {digest}")).unwrap_or_default();
-            let why = match &candidate.proposed_by {
-                Some(_) => "a second admin puts it into force",
-                None => "an admin agrees to it; a second one puts it into force",
-            };
-            vec![step(DIFF.to_owned(), "see what it changes"), step(format!("orcctl rules activate{digest}"), why)]
-        }
+    let mut steps = status.candidate.as_ref().map(after_candidate).unwrap_or_default();
+    for proposal in &status.rollbacks {
+        let revision = proposal.revision;
+        steps.push(step(format!("{DIFF} --to {revision}"), "see what the rollback changes"));
+        let why = format!("a second admin beside {} puts that content into force", proposal.by);
+        steps.push(step(format!("orcctl rules rollback {revision}"), &why));
     }
+    steps
+}
+
+fn after_candidate(candidate: &RulesCandidateView) -> Vec<NextStep> {
+    // What was rolled back passes every check: it waits for an edit.
+    if candidate.problems.iter().any(|problem| problem.message.starts_with(crate::rules::ROLLED_BACK)) {
+        return Vec::new();
+    }
+    if !candidate.problems.is_empty() {
+        return vec![
+            step("orcctl config check".to_owned(), "see every problem with its place"),
+            step("orcctl policy test".to_owned(), "see which case fails"),
+        ];
+    }
+    let digest = candidate.digest.map(|digest| format!(" --digest {digest}")).unwrap_or_default();
+    let why = match (&candidate.proposed_by, candidate.unseen) {
+        (Some(_), _) => "a second admin puts it into force",
+        (None, true) => "have it looked at; in a team a second admin agrees too",
+        (None, false) => "an admin agrees to it; a second one puts it into force",
+    };
+    vec![step(DIFF.to_owned(), "see what it changes"), step(format!("orcctl rules activate{digest}"), why)]
 }
 
 /// After a look inside the rules: what was looked at can be agreed to, by its digest or number.

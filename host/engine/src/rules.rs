@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
-use orc_config::{Checked, RootSnapshot};
-use orc_domain::api::{Problem, RulesActivate, RulesCandidateView, RulesRevisionView, RulesRollback, RulesStatus};
+use orc_config::{Checked, RootError, RootSnapshot};
+use orc_domain::api::{Problem, RollbackProposal, RulesActivate, RulesCandidateView, RulesRevisionView, RulesRollback, RulesStatus};
 use orc_domain::audit::{EventKind, NewEvent, Subject};
 use orc_domain::decision::Place;
 use orc_domain::operators::{Actor, Trust};
 use orc_domain::ports::Guests;
-use orc_domain::{Digest, ErrorCode, OperatorName, OrcError};
+use orc_domain::{Digest, ErrorCode, OrcError};
 use orc_policy::{Policy, Words};
 use orc_store::{ReadTx, RulesCandidateRow, RulesRevisionRow, WriteTx};
 use serde_json::json;
@@ -219,7 +219,7 @@ impl Engine {
         if self.rules.read().unwrap_or_else(PoisonError::into_inner).is_none() {
             return Err(error);
         }
-        let problems = vec![Problem { help: error.hint, ..Problem::new(&Place::file(orc_config::ORC_FILE), error.message) }];
+        let problems = vec![foreign(error)];
         self.remember(Candidate { digest, ready: Err(problems.clone()) });
         self.refuse(Some(digest), files, problems, false).await
     }
@@ -352,7 +352,8 @@ impl Engine {
         let snapshot = RootSnapshot::from_files(files.clone());
         blocking(move || prepare(&snapshot).map(|_| ()).map_err(|problems| invalid(&problems))).await?;
         let operator = permit.operator;
-        let second = self.read(move |tx| somebody_agreed(tx, revision, &operator)).await?;
+        let agreed = self.read(rollbacks).await?;
+        let second = agreed.iter().any(|proposal| proposal.revision == revision && proposal.by != operator);
         if rules.checked.settings.trust == Trust::SingleUser || second {
             self.roll_back(revision, files, actor, once).await?;
         } else {
@@ -394,7 +395,49 @@ impl Engine {
 
     /// The intent `rules`.
     pub(crate) async fn rules_status(&self) -> Result<RulesStatus, OrcError> {
-        self.read(status).await
+        let mut status = self.read(status).await?;
+        // An owner looks at the root by itself, and writes down what it sees.
+        if !self.is_owner()
+            && let Some(root) = self.root.clone()
+        {
+            let read = blocking(move || Ok(RootSnapshot::read(&root))).await?;
+            status.candidate = self.seen_now(&status, read).await?;
+            status.next = next::after_rules(&status);
+        }
+        Ok(status)
+    }
+
+    /// The candidate as the root has it now, where that is not what a host wrote down. Guests are not loaded: the host does that.
+    async fn seen_now(&self, status: &RulesStatus, read: Result<RootSnapshot, RootError>) -> Result<Option<RulesCandidateView>, OrcError> {
+        let known = status.candidate.clone();
+        let snapshot = match read {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                let problem = Problem::new(&Place::file("the root"), error.to_string());
+                let written = known.filter(|known| known.problems.contains(&problem));
+                return Ok(Some(written.unwrap_or_else(|| self.unseen(None, Vec::new(), vec![problem]))));
+            }
+        };
+        let digest = snapshot.digest();
+        if digest == status.active.digest {
+            return Ok(None);
+        }
+        if known.as_ref().is_some_and(|known| known.digest == Some(digest)) {
+            return Ok(known);
+        }
+        let active = status.active.revision;
+        let before = self.read(move |tx| Ok(tx.rules_revision(active)?.files)).await?;
+        let changes = changes(&before, &digests(&snapshot.files));
+        let prepared = blocking(move || Ok(prepare(&snapshot))).await?;
+        let problems = match prepared {
+            Ok((checked, _)) => self.belongs_here(&checked).err().map(foreign).into_iter().collect(),
+            Err(problems) => problems,
+        };
+        Ok(Some(self.unseen(Some(digest), changes, problems)))
+    }
+
+    fn unseen(&self, digest: Option<Digest>, changes: Vec<String>, problems: Vec<Problem>) -> RulesCandidateView {
+        RulesCandidateView { digest, seen_at: self.now(), changes, problems, proposed_by: None, unseen: true }
     }
 }
 
@@ -402,7 +445,8 @@ fn status(tx: &ReadTx<'_>) -> Result<RulesStatus, OrcError> {
     let active = tx.active_rules()?.ok_or_else(none_active)?;
     let candidate = tx.rules_candidate()?.map(|row| candidate_view(row, &active));
     let history = tx.rules_history(HISTORY)?.into_iter().map(revision_view).collect();
-    let mut status = RulesStatus { active: revision_view(active), candidate, history, next: Vec::new() };
+    let rollbacks = rollbacks(tx)?;
+    let mut status = RulesStatus { active: revision_view(active), candidate, rollbacks, history, next: Vec::new() };
     status.next = next::after_rules(&status);
     Ok(status)
 }
@@ -415,18 +459,27 @@ fn same_content(asked: Option<Digest>, found: Digest, what: &str) -> Result<(), 
     Err(OrcError::new(ErrorCode::CandidateChanged, format!("{what} is {found} now")).hint("look at it again with `orcctl rules`"))
 }
 
+/// Content of another installation as a problem of the root.
+fn foreign(error: OrcError) -> Problem {
+    Problem { help: error.hint, ..Problem::new(&Place::file(orc_config::ORC_FILE), error.message) }
+}
+
 fn is_rolled_back(row: &RulesCandidateRow) -> bool {
     row.problems.iter().any(|problem| problem.message.starts_with(ROLLED_BACK))
 }
 
-/// Whether somebody else agreed to this rollback since rules came into force last. The audit is the only place where that is written.
-fn somebody_agreed(tx: &ReadTx<'_>, revision: u64, but: &OperatorName) -> Result<bool, OrcError> {
+/// Rollbacks that admins agreed to since rules came into force last, newest first, each admin and revision once. The audit is the only place
+/// where that is written.
+fn rollbacks(tx: &ReadTx<'_>) -> Result<Vec<RollbackProposal>, OrcError> {
     let events = tx.newest_of(&[EventKind::RulesActivated, EventKind::RulesProposed], AGREEMENTS)?;
-    let since = events.iter().take_while(|event| event.kind != EventKind::RulesActivated);
-    let agreed = |event: &&orc_domain::audit::Event| {
-        event.kind == EventKind::RulesProposed && event.body.get("rollback_to") == Some(&json!(revision))
-    };
-    Ok(since.filter(agreed).any(|event| event.actor.operator().is_some_and(|operator| operator != but)))
+    let mut out: Vec<RollbackProposal> = Vec::new();
+    for event in events.iter().take_while(|event| event.kind != EventKind::RulesActivated) {
+        let (Some(revision), Some(by)) = (event.body["rollback_to"].as_u64(), event.actor.operator()) else { continue };
+        if !out.iter().any(|known| known.revision == revision && known.by == *by) {
+            out.push(RollbackProposal { revision, by: by.clone(), at: event.at });
+        }
+    }
+    Ok(out)
 }
 
 fn put_into_force(tx: &mut WriteTx<'_>, files: &BTreeMap<String, Vec<u8>>, actor: Actor) -> Result<(), OrcError> {
@@ -500,7 +553,14 @@ fn changes(before: &BTreeMap<String, Digest>, now: &BTreeMap<String, Digest>) ->
 
 fn candidate_view(row: RulesCandidateRow, active: &RulesRevisionRow) -> RulesCandidateView {
     let changes = if row.files.is_empty() { Vec::new() } else { changes(&active.files, &row.files) };
-    RulesCandidateView { digest: row.digest, seen_at: row.seen_at, changes, problems: row.problems, proposed_by: row.proposed_by }
+    RulesCandidateView {
+        digest: row.digest,
+        seen_at: row.seen_at,
+        changes,
+        problems: row.problems,
+        proposed_by: row.proposed_by,
+        unseen: false,
+    }
 }
 
 fn revision_view(row: RulesRevisionRow) -> RulesRevisionView {

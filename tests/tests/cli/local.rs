@@ -148,3 +148,66 @@ fn a_rules_revision_is_rolled_back_and_brought_back() {
     let _ = shell.plan("./build.sh");
     let _ = shell.by("alice", &["rules"]).ok().says("active revision 4");
 }
+
+/// Nobody serves and nobody has changed anything: who asks sees the root as it is now, and nothing of that is written down.
+#[test]
+fn who_asks_sees_the_root_as_it_is() {
+    let shell = Shell::crew();
+    let _ = shell.plan("./build.sh");
+    let rules = shell.root().join("policies/data/rules.yaml");
+    let good = fs::read_to_string(&rules).unwrap();
+    let events = shell.by("alice", &["audit"]).ok().stdout;
+    let clean = shell.by("alice", &["rules"]).ok();
+    assert!(!clean.stdout.contains("candidate"), "{clean}");
+
+    edit(&shell.root(), "policies/data/rules.yaml", "low:      { expires_h: 24", "low:      { expires_hours: 24");
+    for page in ["rules", "overview"] {
+        let _ = shell.by("alice", &[page]).ok().says("not looked at by a host yet").says("cannot come into force").says("expires_hours");
+    }
+    replace(&rules, &good.replace("project:  { active: 5 }", "project:  { active: 6 }"));
+    let changed = shell.by("alice", &["rules"]).ok().says("not looked at by a host yet").says("~ policies/data/rules.yaml");
+    assert!(!changed.stdout.contains("cannot come into force"), "{changed}");
+    assert_eq!(shell.by("alice", &["audit"]).ok().stdout, events, "asking writes nothing");
+
+    // What a host wrote down about a broken root is not repeated once it is mended.
+    replace(&rules, &good[..good.len() / 2]);
+    let _ = shell.plan("./build.sh");
+    let _ = shell.by("alice", &["overview"]).ok().says("it cannot come into force");
+    replace(&rules, &good);
+    let mended = shell.by("alice", &["overview"]).ok();
+    assert!(!mended.stdout.contains("candidate"), "{mended}");
+}
+
+#[test]
+fn a_root_that_is_not_there_plans_nothing_and_is_seen() {
+    let shell = Shell::crew();
+    let _ = shell.plan("./build.sh");
+    let nowhere = shell.path("nowhere").display().to_string();
+    let plan =
+        ["--root", &nowhere, "plan", "--project", "demo", "--action", "build", "--family", "build_test", "--command-text", "./build.sh"];
+    let _ = shell.by("alice", &plan).fails(3, "not-found").says("there is no root at").says("orcctl init");
+    for page in ["rules", "overview"] {
+        let _ = shell.by("alice", &["--root", &nowhere, page]).ok().says("cannot come into force").says("is no ORC root");
+    }
+    // One that was not named and is gone for a moment takes nothing out of force.
+    fs::rename(shell.root().join("config"), shell.path("aside")).unwrap();
+    let _ = shell.plan("./build.sh");
+    let overview = shell.by("alice", &["overview"]).ok().says("is no ORC root");
+    assert!(!overview.stdout.contains("not looked at"), "the plan's host has seen it: {overview}");
+    fs::rename(shell.path("aside"), shell.root().join("config")).unwrap();
+}
+
+#[test]
+fn a_name_of_nothing_is_no_empty_list() {
+    let shell = Shell::crew();
+    let id = shell.plan("./build.sh");
+    let _ = shell.by("alice", &["events", "--workflow-id", "wf_zzzzzzzz"]).fails(3, "not-found").says("there is no workflow `wf_zzzzzzzz`");
+    for list in ["workflows", "workers"] {
+        let _ = shell.by("alice", &[list, "--project", "dmeo"]).fails(3, "not-found").says("did you mean `demo`?");
+    }
+    // A project that was taken off the registry has its history.
+    edit(&shell.root(), "config/projects.registry.yaml", "  demo:", "  other:");
+    edit(&shell.root(), "policies/data/rules.yaml", "{ project: demo,", "{ project: other,");
+    let _ = shell.by("alice", &["rules", "activate"]).ok();
+    let _ = shell.by("alice", &["workflows", "--project", "demo"]).ok().says(&id);
+}

@@ -425,6 +425,7 @@ async fn what_is_rolled_back_stays_back() {
     }
     let status = world.ask("adam", RulesRollback { revision: 1 }).await.unwrap();
     assert_eq!((status.active.revision, status.active.digest), (3, first.digest));
+    assert_eq!(status.rollbacks, []);
     assert_eq!(status.history.iter().map(|row| row.revision).collect::<Vec<_>>(), [3, 2, 1]);
     assert_eq!(status.history[1], second);
     // The root still has what was taken back, and no look at it brings it back, nor a second rollback, another host or an admin's word.
@@ -465,7 +466,15 @@ async fn a_team_rolls_back_as_it_activates() {
     let second = world.activate().await.active;
     let rollback = |who: &'static str| world.ask(who, RulesRollback { revision: 1 });
     for _ in 0..2 {
-        assert_eq!(rollback("adam").await.unwrap().active, second);
+        let proposed = rollback("adam").await.unwrap();
+        assert_eq!(proposed.active, second);
+        // Who agreed to what is in the answer and on every page of the rules, with what a second admin may do, however often one agrees.
+        for status in [proposed, rules(&world).await] {
+            let agreed: Vec<(u64, &str)> = status.rollbacks.iter().map(|one| (one.revision, one.by.as_str())).collect();
+            assert_eq!(agreed, [(1, "adam")]);
+            let next: Vec<&str> = status.next.iter().map(|step| step.command.as_str()).collect();
+            assert_eq!(next, ["orcctl rules diff --to 1", "orcctl rules rollback 1"]);
+        }
         assert!(deploys(&world).await);
     }
     refused(&world, Some("bob"), ("intent_denied", "not-permitted"), rollback("bob")).await;

@@ -41,10 +41,25 @@ pub struct RulesStatus {
     /// The candidate under the root, where its content differs from the revision in force.
     #[serde(default)]
     pub candidate: Option<RulesCandidateView>,
+    /// Rollbacks that one admin agreed to and that wait for another, newest first.
+    #[serde(default)]
+    pub rollbacks: Vec<RollbackProposal>,
     /// The newest revisions, newest first, at most 10.
     pub history: Vec<RulesRevisionView>,
     /// What to do next.
     pub next: Vec<NextStep>,
+}
+
+/// A rollback that a second person is needed for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackProposal {
+    /// The revision whose content is to be in force again.
+    pub revision: u64,
+    /// Who agreed.
+    pub by: OperatorName,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A rules revision.
@@ -79,6 +94,9 @@ pub struct RulesCandidateView {
     /// Who proposed it, where a second person is needed.
     #[serde(default)]
     pub proposed_by: Option<OperatorName>,
+    /// No host has looked at it yet: this is what whoever answered saw, and nothing of it is written down.
+    #[serde(default)]
+    pub unseen: bool,
 }
 
 /// Something wrong in a file under the root.

@@ -62,11 +62,19 @@ impl Page<'_> {
         if let Some(candidate) = &rules.candidate {
             self.candidate(candidate);
         }
+        if !rules.rollbacks.is_empty() {
+            self.heading("rollback");
+        }
+        for proposal in &rules.rollbacks {
+            let (by, at, to) = (&proposal.by, self.when(proposal.at), proposal.revision);
+            self.line(&format!("{by} agreed to roll back to revision {to} ({at}); a second admin must agree"));
+        }
     }
 
     fn candidate(&mut self, candidate: &RulesCandidateView) {
         self.heading("candidate");
-        self.field("seen", &self.when(candidate.seen_at));
+        let unseen = if candidate.unseen { ", not looked at by a host yet" } else { "" };
+        self.field("seen", &format!("{}{unseen}", self.when(candidate.seen_at)));
         if let Some(digest) = &candidate.digest {
             self.field("digest", &digest.to_string());
         }

@@ -141,7 +141,7 @@ impl Engine {
             Ok(Some(accepted)) => {
                 voted.workflow = accepted.workflow;
                 voted.execution = Some(accepted.execution);
-                voted.next = next::for_workflow(&voted.workflow, &voted.pending, voted.execution.as_ref());
+                voted.next = next::for_workflow(&voted.workflow, &[], voted.execution.as_ref());
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(workflow = %voted.workflow.id, %error, "an approved plan was not run by itself"),

@@ -8,7 +8,7 @@ use orc_domain::states::{ExecutionState, PhaseRunState};
 use orc_domain::{ErrorCode, ExecutionId, OrcError};
 
 use crate::context::{Context, Host};
-use crate::render::text;
+use crate::render::{self, text};
 use crate::wiring::Want;
 
 const POLL: Duration = Duration::from_millis(400);
@@ -94,7 +94,7 @@ fn news(told: &mut BTreeMap<String, (PhaseRunState, u32)>, phases: &[PhaseRunVie
             continue;
         }
         lines.push(match phase.state {
-            PhaseRunState::Running => format!("{}: running, attempt {} of {}", phase.phase, phase.attempt, phase.attempts),
+            PhaseRunState::Running => format!("{}: running, attempt {}", phase.phase, render::attempts(phase)),
             state => format!("{}: {state}", phase.phase),
         });
         lines.extend(phase.reasons.iter().map(|reason| format!("  {}", reason_line(reason))));

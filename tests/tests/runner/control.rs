@@ -58,6 +58,7 @@ async fn cancelling_kills_the_whole_tree_and_is_never_a_failure() {
     until(&world, &id, runs).await;
     let answered = cancel(&world, "alice", id.as_str()).await.unwrap();
     assert!(answered.execution.unwrap().cancel_requested);
+    assert!(answered.next.iter().all(|step| !step.command.contains("cancel")), "{:?}", answered.next);
     let status = world.settled(&id).await;
     assert_eq!((status.workflow.state, state(&status)), (WorkflowState::Cancelled, ExecutionState::Cancelled));
     assert_eq!(world.processes(), Vec::<String>::new(), "cancelled means that nothing is left");

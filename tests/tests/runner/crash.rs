@@ -138,6 +138,7 @@ async fn what_is_not_restartable_waits_for_an_operator() {
         let explained = world.ask("bob", Explain { id: id.to_string() }).await.unwrap();
         assert_eq!((explained.reasons.len(), explained.reasons[0].code.as_str()), (1, "interrupted"));
         assert!(status.next.iter().any(|step| step.command == format!("orcctl cancel {id}")), "{:?}", status.next);
+        assert!(status.next.iter().any(|step| step.command == "orcctl serve"), "{:?}", status.next);
 
         world.ask("alice", Cancel { id: id.to_string(), reason: None }).await.unwrap();
         assert_eq!(world.status(&id).await.workflow.state, WorkflowState::Cancelled);

@@ -362,8 +362,10 @@ async fn a_vote_counts_only_as_long_as_its_voter_holds_the_role() {
         world.edit("config/operators.yaml", from, to);
         world.activate().await;
         refused(&world, Some("alice"), (RUN, "not-approved"), world.run(&id, "k1")).await;
-        let request = &world.status(&id).await.approval_requests[0];
-        assert!(!request.votes[0].counts, "{what}");
+        let status = world.status(&id).await;
+        assert!(!status.approval_requests[0].votes[0].counts, "{what}");
+        let next: Vec<&str> = status.next.iter().map(|step| step.command.as_str()).collect();
+        assert_eq!(next, [format!("orcctl status {id}"), format!("orcctl replan {id}")], "{what}");
         orc_tests::replace(&world.root().join("config/operators.yaml"), &kept);
         world.activate().await;
     }

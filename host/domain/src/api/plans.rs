@@ -97,6 +97,8 @@ pub struct WorkflowSummary {
     pub requesters: Vec<OperatorName>,
     /// When it was planned first.
     pub created_at: Timestamp,
+    /// When its newest revision was planned.
+    pub planned_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
 }

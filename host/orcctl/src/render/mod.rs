@@ -25,6 +25,7 @@ use jiff::tz::TimeZone;
 pub(crate) use approvals::card;
 pub(crate) use audit::{WholeAudit, event_line};
 pub(crate) use local::migrated;
+pub(crate) use phases::attempts;
 pub(crate) use story::Story;
 
 /// How text is to look.

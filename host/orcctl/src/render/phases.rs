@@ -41,8 +41,13 @@ impl Page<'_> {
         self.heading("phases");
         let rows = phases.iter().map(|phase| {
             let took = phase.started_at.zip(phase.ended_at).map(|(from, to)| duration(to.millis_since(from)));
-            let attempts = format!("{} of {}", phase.attempt, phase.attempts);
-            vec![phase.phase.to_string(), phase.state.to_string(), attempts, took.unwrap_or_default(), guests_in_short(&phase.guests)]
+            vec![
+                phase.phase.to_string(),
+                phase.state.to_string(),
+                attempts(phase),
+                took.unwrap_or_default(),
+                guests_in_short(&phase.guests),
+            ]
         });
         self.table(&["phase", "state", "attempt", "took", "guests"], rows.collect());
         for phase in phases {
@@ -53,7 +58,7 @@ impl Page<'_> {
     fn phase(&mut self, phase: &PhaseRunView) {
         self.heading(&format!("phase {}", phase.phase));
         let state = self.state(phase.state.as_str());
-        self.line(&format!("{}  {state}, attempt {} of {}", phase.id, phase.attempt, phase.attempts));
+        self.line(&format!("{}  {state}, attempt {}", phase.id, attempts(phase)));
         if let Some(from) = phase.started_at {
             let took = phase.ended_at.map(|to| format!(", took {}", duration(to.millis_since(from)))).unwrap_or_default();
             self.field("began", &format!("{}{took}", self.when(from)));
@@ -128,6 +133,15 @@ impl Page<'_> {
         if count > most {
             self.line(&format!("{:indent$}… {} more lines; `--format json` shows all", "", count - most));
         }
+    }
+}
+
+/// The attempt, and how many there may be. An interruption is nobody's failure: starting again after one is not counted against them.
+pub(crate) fn attempts(phase: &PhaseRunView) -> String {
+    if phase.attempt > phase.attempts {
+        format!("{}, again after an interruption", phase.attempt)
+    } else {
+        format!("{} of {}", phase.attempt, phase.attempts)
     }
 }
 

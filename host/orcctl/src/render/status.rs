@@ -72,7 +72,7 @@ impl Page<'_> {
         self.field("project", &format!("{} (tenant {})", workflow.project, workflow.tenant));
         self.field("what", &format!("{} {}", workflow.family, workflow.action));
         self.field("command", &workflow.title.for_line(400));
-        self.field("by", &format!("{}, planned {}", list(&workflow.requesters), self.when(workflow.created_at)));
+        self.field("by", &format!("{}, planned {}", list(&workflow.requesters), self.when(workflow.planned_at)));
         self.field("plan", &format!("revision {}", workflow.revision));
         self.field("hash", &workflow.plan_hash.to_string());
     }

@@ -31,7 +31,7 @@ fn reason() -> Value {
 fn summary(state: &str, title: &str) -> Value {
     json!({"id": "wf_k7f3q2mz", "revision": 2, "state": state, "tenant": "acme", "project": "flowry", "family": "build_test",
         "action": "build", "title": title, "risk": "moderate", "plan_hash": DIGEST, "requesters": ["alice"],
-        "created_at": 1_763_629_200_000_i64, "updated_at": 1_763_629_260_000_i64})
+        "created_at": 1_763_625_600_000_i64, "planned_at": 1_763_629_200_000_i64, "updated_at": 1_763_629_260_000_i64})
 }
 
 fn request(votes: Value) -> Value {
@@ -136,6 +136,28 @@ fn an_execution_of_an_earlier_plan_says_of_which() {
         execution.revision = 1;
     }
     assert!(earlier.render(&view()).contains("ex_p4d7s9wx  failed\nplan     revision 1 (the newest is 2)\n"));
+}
+
+/// Starting again after an interruption is not one of the attempts that a contract allows.
+#[test]
+fn an_attempt_after_an_interruption_is_not_one_too_many() {
+    let mut again = status();
+    again.phases[0].attempt = 3;
+    let page = again.render(&view());
+    assert!(page.contains("3, again after an interruption") && !page.contains("3 of 2"), "{page}");
+}
+
+#[test]
+fn rules_say_who_agreed_to_what_and_what_no_host_has_seen() {
+    let active =
+        json!({"revision": 3, "digest": DIGEST, "activated_at": 1_763_629_200_000_i64, "activated_by": {"kind": "system"}, "files": 9});
+    let candidate =
+        json!({"digest": DIGEST, "seen_at": 1_763_629_200_000_i64, "changes": ["~ config/orc.yaml"], "problems": [], "unseen": true});
+    let status: RulesStatus = from(json!({"active": active, "candidate": candidate, "history": [], "next": [],
+        "rollbacks": [{"revision": 2, "by": "adam", "at": 1_763_629_200_000_i64}]}));
+    let page = status.render(&view());
+    assert!(page.contains("seen     2025-11-20 10:00:00, not looked at by a host yet\n"), "{page}");
+    assert!(page.contains("adam agreed to roll back to revision 2 (2025-11-20 10:00:00); a second admin"), "{page}");
 }
 
 #[test]

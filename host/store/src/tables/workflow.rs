@@ -14,7 +14,7 @@ use crate::{ReadTx, StoreError, WriteTx};
 const TABLE: &str = "workflow";
 
 /// A workflow with the risk and hash of its newest plan revision and its requesters: everything of a [`WorkflowSummary`] in one row.
-const SUMMARY: &str = "SELECT w.*, p.risk, p.plan_hash,
+const SUMMARY: &str = "SELECT w.*, p.risk, p.plan_hash, p.created_at AS planned_at,
     (SELECT json_group_array(operator) FROM requester WHERE workflow = w.id) AS requesters
     FROM workflow AS w JOIN plan_revision AS p ON p.workflow = w.id AND p.revision = w.revision";
 
@@ -202,6 +202,7 @@ fn summary(row: &Record<'_>) -> Result<WorkflowSummary, StoreError> {
         plan_hash: row.text("plan_hash")?,
         requesters: row.json("requesters")?,
         created_at: row.time("created_at")?,
+        planned_at: row.time("planned_at")?,
         updated_at: row.time("updated_at")?,
     })
 }

@@ -37,6 +37,7 @@ const WHO_MAY: &str = "
     explain         yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
     events          yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
     rules           yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    rules_diff      yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
     whoami          yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
 ";
 
@@ -109,7 +110,9 @@ fn request(intent: &str, stage: &Stage) -> Value {
         "unfreeze" => json!({ "scope": { "scope": "all" } }),
         "rules_rollback" => json!({ "revision": 1 }),
         "events" => json!({ "after": 0 }),
-        "rules_activate" | "audit_verify" | "overview" | "workflows" | "workers" | "approvals" | "rules" | "whoami" => json!({}),
+        "rules_activate" | "audit_verify" | "overview" | "workflows" | "workers" | "approvals" | "rules" | "rules_diff" | "whoami" => {
+            json!({})
+        }
         other => panic!("what does a request of {other} look like?"),
     }
 }

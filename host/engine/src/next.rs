@@ -150,7 +150,8 @@ pub(crate) fn after_overview(overview: &Overview) -> Vec<NextStep> {
     steps
 }
 
-/// The command that asks for the same once more, as a workflow of its own. Metadata belongs to the old one.
+/// The command that asks for the same once more, as a workflow of its own. Metadata belongs to the old one. A hint has it on a line of its
+/// own: it is shown unbroken there, ready to paste.
 pub(crate) fn plan_again(document: &PlanDocument) -> String {
     let mut line = format!("orcctl plan --project {} --action {} --family {}", document.project, document.action, document.family);
     if let PlannedIntent::Command { argv } = &document.intent {
@@ -167,7 +168,7 @@ pub(crate) fn instead_of_replan(state: WorkflowState, document: &PlanDocument) -
     let id = &document.workflow;
     match state {
         WorkflowState::Executing => format!("`orcctl status {id}` shows what runs; `orcctl cancel {id}` stops it"),
-        WorkflowState::Withdrawn | WorkflowState::Completed => format!("plan it anew: `{}`", plan_again(document)),
+        WorkflowState::Withdrawn | WorkflowState::Completed => format!("plan it anew:\n{}", plan_again(document)),
         _ => format!("`orcctl status {id}` shows what it waits for"),
     }
 }

@@ -365,7 +365,7 @@ fn startable(candidate: &Candidate, request: &Run, now: Timestamp) -> Result<(),
                 format!("this plan of {id} runs or ran under another idempotency key"),
             )
             .hint(format!(
-                "`orcctl status {id}` shows its execution; to run it once more, plan it anew: `{}`",
+                "`orcctl status {id}` shows its execution; to run it once more, plan it anew:\n{}",
                 next::plan_again(&candidate.document)
             )));
         }

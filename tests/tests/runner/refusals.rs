@@ -490,7 +490,7 @@ async fn no_hint_leads_to_another_refusal() {
     let odd = world.ask("alice", odd).await.unwrap().workflow.id;
     world.ask("alice", withdraw(&odd)).await.unwrap();
     let hint = world.ask("alice", Replan { workflow: odd.to_string() }).await.unwrap_err().hint.unwrap();
-    let pasted = hint.split('`').nth(1).unwrap();
+    let pasted = hint.lines().last().unwrap();
     let script = format!("orcctl() {{ for word in \"$@\"; do echo \"<$word>\"; done; }}\n{pasted}\n");
     let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();

@@ -35,10 +35,15 @@ fn hanging(page: &mut Page<'_>, lead: &str, indent: usize, text: &str) {
     let indent = if indent > 30 { 4 } else { indent };
     let width = usize::from(page.view.width).saturating_sub(indent);
     let mut lead = lead.to_owned();
-    for line in text.lines().flat_map(|line| wrap(&safe(line), width)) {
+    for line in text.lines().flat_map(|line| lines(line, width)) {
         page.line(&format!("{lead}{line}"));
         lead = " ".repeat(indent);
     }
+}
+
+/// A command on a line of its own is to be pasted: it stays whole.
+fn lines(line: &str, width: usize) -> Vec<String> {
+    if line.starts_with("orcctl ") { vec![safe(line)] } else { wrap(&safe(line), width) }
 }
 
 impl Page<'_> {

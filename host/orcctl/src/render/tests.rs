@@ -259,6 +259,13 @@ fn an_error_says_what_where_and_what_to_do() {
     "#);
 }
 
+#[test]
+fn a_command_of_a_hint_is_not_broken() {
+    let command = "orcctl plan --project flowry --action build --family build_test --command-text 'npm run build' --flag touches_ci";
+    let again = OrcError::new(ErrorCode::IdempotencyConflict, "it ran").hint(format!("plan it anew:\n{command}"));
+    assert_eq!(error::render(&again, &view()), format!("error[idempotency-conflict]: it ran\nhint: plan it anew:\n      {command}\n"));
+}
+
 /// An event of `kind` by `actor` about a workflow.
 fn event(seq: u64, kind: &str, actor: Value, body: Value) -> Value {
     json!({"seq": seq, "at": 1_763_629_200_123_i64, "kind": kind, "actor": actor, "subject": {"project": "flowry", "workflow": "wf_k7f3q2mz"},

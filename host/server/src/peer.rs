@@ -6,6 +6,8 @@ use orc_domain::{ErrorCode, OrcError};
 use orc_engine::Peer;
 use tokio::net::UnixStream;
 
+use crate::process::Process;
+
 /// Longest chain of parents that is walked; a longer one is refused.
 const MAX_ANCESTORS: usize = 256;
 
@@ -15,46 +17,67 @@ pub(crate) fn identify(stream: &UnixStream, owner: u32) -> Result<Peer, OrcError
         .peer_cred()
         .map_err(|error| OrcError::from_source(ErrorCode::NotAnOperator, "the kernel does not say who the peer is", &error))?;
     let uid = credentials.uid();
-    let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-    refuse_launched(pid, std::process::id())?;
-    refuse_restricted(pid, uid == owner)?;
-    Ok(Peer { uid, user: unix_user(uid), owns_state: uid == owner || uid == 0, pid })
+    let process = Process::behind(stream)?;
+    refuse_launched(process.pid(), own_pid()?)?;
+    refuse_restricted(process.pid(), uid == owner)?;
+    // Last of all: what was read above was of the peer only if it did not die meanwhile.
+    process.lives()?;
+    Ok(Peer { uid, user: unix_user(uid), owns_state: uid == owner || uid == 0, pid: Some(process.pid()) })
+}
+
+/// This process as `/proc` numbers it, which may belong to a process namespace further out than its own.
+fn own_pid() -> Result<u32, OrcError> {
+    let own = fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
+    own.ok_or_else(|| OrcError::new(ErrorCode::NotPermitted, "the host cannot see itself in /proc: it can judge no peer"))
 }
 
 /// Refuses what this host launched: every worker and command is a descendant of the process that owns the state. A peer whose ancestors
 /// cannot be seen, or that died since it connected, cannot be proved to be no descendant, and is refused too.
-fn refuse_launched(pid: Option<u32>, own: u32) -> Result<(), OrcError> {
-    let refused = |message: &str| Err(OrcError::new(ErrorCode::NotPermitted, message));
-    let Some(mut at) = pid else {
-        return refused("the peer's process cannot be seen from the host's process namespace");
-    };
-    if at == own {
+fn refuse_launched(pid: u32, own: u32) -> Result<(), OrcError> {
+    if pid == own {
         return Ok(());
     }
-    for _ in 0..MAX_ANCESTORS {
-        match parent_of(at) {
-            Some(0) => return Ok(()),
-            Some(parent) if parent == own => return refused("the peer was launched by this host: launched processes cannot speak to it"),
-            Some(parent) => at = parent,
-            None => return refused("the peer's ancestors cannot be seen"),
-        }
+    let ancestors = ancestors(pid)?;
+    // An ancestor that died between two reads could have left its number to a stranger; then somebody in the chain has another parent now.
+    if ancestors != self::ancestors(pid)? {
+        return Err(refused("the peer's ancestors changed while they were looked at").hint("try again"));
     }
-    refused("the peer has too many ancestors")
+    match ancestors.contains(&own) {
+        true => Err(refused("the peer was launched by this host: launched processes cannot speak to it")),
+        false => Ok(()),
+    }
+}
+
+/// The parents of a process up to the first of its namespace.
+fn ancestors(pid: u32) -> Result<Vec<u32>, OrcError> {
+    let mut ancestors = Vec::new();
+    let mut at = pid;
+    while ancestors.len() < MAX_ANCESTORS {
+        match parent_of(at) {
+            Some(0) => return Ok(ancestors),
+            Some(parent) => ancestors.push(parent),
+            None => return Err(refused("the peer's ancestors cannot be seen")),
+        }
+        at = ancestors[ancestors.len() - 1];
+    }
+    Err(refused("the peer has too many ancestors"))
 }
 
 /// Refuses processes of the state's own user that can gain no privileges any more. Every launch has this mark for good, and its daemons keep
 /// it when they have shaken off their ancestors.
-fn refuse_restricted(pid: Option<u32>, same_user: bool) -> Result<(), OrcError> {
-    let status = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
+fn refuse_restricted(pid: u32, same_user: bool) -> Result<(), OrcError> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok();
     let mark = status.as_deref().and_then(no_new_privs);
     match (same_user, mark) {
         (false, _) | (true, Some(false)) => Ok(()),
-        (true, None) => Err(OrcError::new(ErrorCode::NotPermitted, "the peer's restrictions cannot be seen")),
-        (true, Some(true)) => {
-            Err(OrcError::new(ErrorCode::NotPermitted, "the peer runs with `no_new_privs`, as everything does that ORC launches")
-                .hint("speak to the host from a process without that restriction, or as another unix user"))
-        }
+        (true, None) => Err(refused("the peer's restrictions cannot be seen")),
+        (true, Some(true)) => Err(refused("the peer runs with `no_new_privs`, as everything does that ORC launches")
+            .hint("speak to the host from a process without that restriction, or as another unix user")),
     }
+}
+
+fn refused(message: &str) -> OrcError {
+    OrcError::new(ErrorCode::NotPermitted, message)
 }
 
 fn no_new_privs(status: &str) -> Option<bool> {
@@ -109,23 +132,22 @@ mod tests {
             assert_eq!(no_new_privs(&status(value)), expected, "{value}");
         }
         assert_eq!(no_new_privs("Name:\tx\n"), None);
-        assert!(refuse_restricted(Some(u32::MAX >> 1), true).is_err(), "what cannot be seen is refused");
+        assert!(refuse_restricted(u32::MAX >> 1, true).is_err(), "what cannot be seen is refused");
     }
 
     #[test]
     fn the_own_process_may_speak_and_an_invisible_one_may_not() {
         let own = std::process::id();
-        assert_eq!(refuse_launched(Some(own), own), Ok(()));
-        for invisible in [None, Some(u32::MAX >> 1)] {
-            assert_eq!(refuse_launched(invisible, own).map_err(|error| error.code), Err(ErrorCode::NotPermitted));
-        }
+        assert_eq!(refuse_launched(own, own), Ok(()));
+        assert_eq!(own_pid(), Ok(own));
+        assert_eq!(refuse_launched(u32::MAX >> 1, own).map_err(|error| error.code), Err(ErrorCode::NotPermitted));
     }
 
     #[test]
     fn descendants_are_refused_and_ancestors_are_not() {
         let child = std::process::id();
         let parent = parent_of(child).expect("this process has a parent");
-        assert_eq!(refuse_launched(Some(parent), child), Ok(()), "an ancestor of the host");
-        assert_eq!(refuse_launched(Some(child), parent).map_err(|error| error.code), Err(ErrorCode::NotPermitted), "a descendant");
+        assert_eq!(refuse_launched(parent, child), Ok(()), "an ancestor of the host");
+        assert_eq!(refuse_launched(child, parent).map_err(|error| error.code), Err(ErrorCode::NotPermitted), "a descendant");
     }
 }

@@ -2,8 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot be set up must fail")]
 
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,6 +18,9 @@ use orc_domain::wire::{PROTOCOL, Reply};
 use orc_domain::{ErrorCode, OrcError};
 use orc_engine::Peer;
 use orc_server::{Access, BindError, Limits, Server};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -39,9 +46,15 @@ struct Slow {
 
 impl Host {
     fn start(limits: Limits) -> Self {
+        Self::start_after(limits, |_| {})
+    }
+
+    /// A server whose first `accept` comes after `early` met its socket.
+    fn start_after(limits: Limits, early: impl FnOnce(&Path)) -> Self {
         let directory = TempDir::new().expect("a directory");
         let path = directory.path().join("state/orc.sock");
         let server = Server::bind(&path, Access::Owner, limits).expect("binds");
+        early(&path);
         let shutdown = CancellationToken::new();
         let slow = Arc::new(Slow::default());
         let counter = Arc::clone(&slow);
@@ -282,4 +295,72 @@ async fn directories_that_others_can_change_are_refused() {
     assert!(matches!(refused, Err(BindError::UnsafeDirectory { .. })), "a link");
     let long = directory.path().join("x".repeat(120));
     assert!(matches!(Server::bind(&long, Access::Owner, Limits::default()), Err(BindError::PathTooLong { .. })));
+}
+
+/// Where a connector is told the socket that it shall connect to.
+const CONNECT_TO: &str = "ORC_TEST_CONNECT_TO";
+
+/// The process of `connect_and_die`: it hands its connection over on standard input, and ends.
+#[test]
+#[ignore = "the child of another test"]
+#[allow(clippy::disallowed_methods, reason = "the environment is how a test tells its child something")]
+fn connector() {
+    let Ok(path) = std::env::var(CONNECT_TO) else { return };
+    let stream = std::os::unix::net::UnixStream::connect(path).expect("connects");
+    let handed = [stream.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut message = SendAncillaryBuffer::new(&mut space);
+    assert!(message.push(SendAncillaryMessage::ScmRights(&handed)));
+    sendmsg(std::io::stdin(), &[IoSlice::new(b"x")], &mut message, SendFlags::empty()).expect("hands it over");
+}
+
+/// A connection to `path` whose process is dead and buried, with that process's number.
+#[allow(clippy::disallowed_methods, reason = "a test needs a process that connects")]
+fn connect_and_die(path: &Path) -> (std::os::unix::net::UnixStream, u32) {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "connector", "--ignored"])
+        .env(CONNECT_TO, path)
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut message = RecvAncillaryBuffer::new(&mut space);
+    recvmsg(&ours, &mut [IoSliceMut::new(&mut [0])], &mut message, RecvFlags::empty()).expect("receives");
+    let handed = message.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut handed) => handed.next(),
+        _ => None,
+    });
+    let pid = child.id();
+    assert!(child.wait().expect("ends").success());
+    (handed.expect("a connection").into(), pid)
+}
+
+/// A process of its own, no descendant of this one, under the number `pid`. Only root can have that.
+#[allow(clippy::disallowed_methods, reason = "a test needs a process that has nothing to do with it")]
+fn reuse(pid: u32) -> bool {
+    // The numbers just before it may be in use: the shell takes the first that is free, and what it starts those that follow.
+    let several = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 5 >/dev/null 2>&1 & echo $!; done";
+    if std::fs::write("/proc/sys/kernel/ns_last_pid", pid.saturating_sub(10).to_string()).is_err() {
+        return false;
+    }
+    let started = Command::new("sh").args(["-c", several]).output().expect("starts");
+    String::from_utf8_lossy(&started.stdout).lines().any(|line| line == pid.to_string())
+}
+
+#[tokio::test]
+async fn a_peer_that_died_before_it_was_accepted_is_refused_whoever_has_its_number_now() {
+    for take_the_number in [true, false] {
+        let mut left = None;
+        let _host = Host::start_after(Limits::default(), |path| left = Some(connect_and_die(path)));
+        let (stream, pid) = left.expect("connected");
+        let taken = take_the_number && reuse(pid);
+        stream.set_nonblocking(true).expect("sets");
+        let mut stream = BufReader::new(UnixStream::from_std(stream).expect("a stream"));
+        let error = error_of(&mut stream).await;
+        assert_eq!(error.code, ErrorCode::NotPermitted);
+        assert!(error.message.contains("has ended"), "number taken: {taken}: {error}");
+        assert!(reply(&mut stream).await.is_none(), "the connection ends");
+    }
 }

@@ -58,6 +58,7 @@ pub(crate) async fn run(context: &Context, Arguments {}: Arguments) -> Result<()
     let mut checks = vec![Check::good("version", format!("orcctl {}", env!("CARGO_PKG_VERSION"))), root(&paths.root), host(&paths).await];
     checks.extend(private("state", &paths.state()));
     checks.extend(private("keys", &paths.keys));
+    checks.push(peers());
     checks.extend(launches(&accepted(&paths.root)).await);
     context.answer(&Diagnosis { checks })
 }
@@ -80,6 +81,14 @@ async fn host(paths: &Paths) -> Check {
         }
         Ok(None) => Check::good("host", format!("none serves {}", paths.db.display())),
         Err(error) => Check::failed("host", error),
+    }
+}
+
+/// Whether a host on this machine could let anybody in.
+fn peers() -> Check {
+    match orc_server::peers_can_be_held() {
+        Ok(()) => Check::good("peers", "a host can hold the processes that connect to it"),
+        Err(error) => Check::failed("peers", error),
     }
 }
 

@@ -189,11 +189,17 @@ impl World {
 
     /// Puts what is under the root into force: two admins agree to it.
     pub async fn activate(&self) -> RulesStatus {
-        let proposed = self.ask("adam", RulesActivate { digest: None }).await.unwrap();
-        let digest = proposed.candidate.expect("nothing under the root differs from what is in force").digest;
+        let digest = self.candidate().await.candidate.expect("nothing under the root differs from what is in force").digest;
+        self.ask("adam", RulesActivate { digest }).await.unwrap();
         let status = self.ask("anna", RulesActivate { digest }).await.unwrap();
         assert!(status.candidate.is_none(), "{status:#?}");
         status
+    }
+
+    /// The rules after a look at the root.
+    pub async fn candidate(&self) -> RulesStatus {
+        self.engine.scan_root().await.unwrap();
+        self.ask("alice", GetRules {}).await.unwrap()
     }
 
     /// Plans `command` of the family build_test as alice.

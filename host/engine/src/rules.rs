@@ -305,24 +305,19 @@ impl Engine {
         let rules = self.active_rules().await?;
         let permit = self.authorise(&rules, &actor, Act::Administer)?;
         self.scan_root().await?;
-        let row = self.read(|tx| Ok(tx.rules_candidate()?)).await?;
-        let Some(row) = row else {
-            let status = self.rules_status().await?;
-            same_content(request.digest, status.active.digest, "no candidate waits; in force")?;
-            return Ok(status);
+        let trust = rules.checked.settings.trust;
+        let Some((row, digest)) = self.read(move |tx| candidate_for(tx, trust, request.digest)).await? else {
+            return self.rules_status().await;
         };
-        if !row.problems.is_empty() {
-            return Err(invalid(&row.problems));
-        }
-        let Some(digest) = row.digest else { return self.rules_status().await };
-        same_content(request.digest, digest, "the candidate")?;
         let second = row.proposed_by.as_ref().is_some_and(|first| *first != permit.operator);
-        if rules.checked.settings.trust == Trust::SingleUser || second {
+        if trust == Trust::SingleUser || second {
             let files = self.candidate_content(digest)?;
             self.activate(files, actor, Some(once)).await?;
         } else {
             let operator = permit.operator;
             self.write(move |tx| {
+                // Somebody may have saved something else since the look above: the word is for this content and no other.
+                let Some((row, _)) = candidate_for(tx, trust, Some(digest))? else { return once.keep(tx, &status(tx)?) };
                 tx.put_rules_candidate(&RulesCandidateRow { proposed_by: Some(operator), ..row })?;
                 tx.append(event(EventKind::RulesProposed, actor, json!({ "digest": digest })))?;
                 once.keep(tx, &status(tx)?)
@@ -451,17 +446,36 @@ fn status(tx: &ReadTx<'_>) -> Result<RulesStatus, OrcError> {
     Ok(status)
 }
 
-/// Refuses content that is not what somebody looked at.
-fn same_content(asked: Option<Digest>, found: Digest, what: &str) -> Result<(), OrcError> {
-    if asked.is_none_or(|asked| asked == found) {
-        return Ok(());
-    }
-    Err(OrcError::new(ErrorCode::CandidateChanged, format!("{what} is {found} now")).hint("look at it again with `orcctl rules`"))
-}
-
 /// Content of another installation as a problem of the root.
 fn foreign(error: OrcError) -> Problem {
     Problem { help: error.hint, ..Problem::new(&Place::file(orc_config::ORC_FILE), error.message) }
+}
+
+/// The candidate that a command means, with its digest; `None` where what it means is in force already. In a team nobody's word counts for
+/// content that it does not name: what is under the root may have been changed after somebody looked at it.
+fn candidate_for(tx: &ReadTx<'_>, trust: Trust, asked: Option<Digest>) -> Result<Option<(RulesCandidateRow, Digest)>, OrcError> {
+    let Some(row) = tx.rules_candidate()? else {
+        let active = tx.active_rules()?.map(|active| active.digest);
+        return if asked.is_some() && asked != active { Err(no_such_candidate("there is no candidate")) } else { Ok(None) };
+    };
+    if !row.problems.is_empty() {
+        return Err(invalid(&row.problems));
+    }
+    match (row.digest, asked) {
+        (None, _) => Ok(None),
+        (Some(digest), None) if trust == Trust::Team => Err(unnamed(digest)),
+        (Some(digest), Some(asked)) if asked != digest => Err(no_such_candidate(&format!("the candidate is {digest} now"))),
+        (Some(digest), _) => Ok(Some((row, digest))),
+    }
+}
+
+fn unnamed(digest: Digest) -> OrcError {
+    OrcError::new(ErrorCode::InvalidRequest, "in a team an admin names the content that comes into force, by its digest")
+        .hint(format!("look at it with `orcctl rules diff`, then `orcctl rules activate --digest {digest}`"))
+}
+
+fn no_such_candidate(message: &str) -> OrcError {
+    OrcError::new(ErrorCode::CandidateChanged, message).hint("look at what is there now with `orcctl rules diff`")
 }
 
 fn is_rolled_back(row: &RulesCandidateRow) -> bool {

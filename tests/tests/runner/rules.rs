@@ -318,6 +318,7 @@ async fn a_team_s_rules_need_two_admins() {
     let digest = rules(&world).await.candidate.unwrap().digest;
     let other = Some(Digest::of(b"something else"));
     refused(&world, Some("adam"), ("intent_denied", "candidate-changed"), propose(&world, "adam", other)).await;
+    refused(&world, Some("adam"), ("intent_denied", "invalid-request"), propose(&world, "adam", None)).await;
     for _ in 0..2 {
         let status = propose(&world, "adam", digest).await.unwrap();
         assert_eq!(status.active.revision, 1);
@@ -331,20 +332,29 @@ async fn a_team_s_rules_need_two_admins() {
     assert_eq!((status.active.revision, status.active.digest, status.candidate), (2, digest.unwrap(), None));
     assert_eq!(status.active.activated_by.operator().unwrap().as_str(), "anna");
     assert!(deploys(&world).await);
-    // With nothing to activate, nothing happens.
-    assert_eq!(propose(&world, "adam", None).await.unwrap().active.revision, 2);
+    // With nothing to activate, nothing happens, but nobody is told so who means something else.
+    for in_force in [None, digest] {
+        assert_eq!(propose(&world, "adam", in_force).await.unwrap().active.revision, 2);
+    }
+    refused(&world, Some("adam"), ("intent_denied", "plan-hash-mismatch"), propose(&world, "adam", other)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_activates_what_another_has_not_seen() {
     let world = World::new().await;
     world.edit(RULES, LAST_COMMAND, DEPLOY_TOO);
-    let seen = propose(&world, "adam", None).await.unwrap().candidate.unwrap().digest;
+    let seen = rules(&world).await.candidate.unwrap().digest;
+    propose(&world, "adam", seen).await.unwrap();
     world.edit(RULES, "planned_per_hour: 60", "planned_per_hour: 61");
     let error = refused(&world, Some("anna"), ("intent_denied", "candidate-changed"), propose(&world, "anna", seen)).await;
     assert!(!error.message.contains(&seen.unwrap().to_string()));
-    // Without a digest it is a proposal of its own: what adam agreed to is not there any more.
-    let status = propose(&world, "anna", None).await.unwrap();
+    // Who names nothing agrees to nothing, neither to what adam proposed nor to what is there now.
+    let error = refused(&world, Some("anna"), ("intent_denied", "invalid-request"), propose(&world, "anna", None)).await;
+    let now = rules(&world).await.candidate.unwrap();
+    assert_eq!(now.proposed_by, None, "what adam agreed to is not there any more");
+    let hint = error.hint.unwrap();
+    assert!(hint.contains("orcctl rules diff") && hint.contains(&format!("--digest {}", now.digest.unwrap())), "{hint}");
+    let status = propose(&world, "anna", now.digest).await.unwrap();
     assert_eq!(status.active.revision, 1);
     let candidate = status.candidate.unwrap();
     assert_eq!(candidate.proposed_by.unwrap().as_str(), "anna");
@@ -359,13 +369,14 @@ async fn a_candidate_cannot_trust_itself() {
     world.edit(ORC, "trust: team", "trust: single_user");
     world.edit(RULES, LAST_COMMAND, DEPLOY_TOO);
     assert!(!deploys(&world).await);
-    assert_eq!(propose(&world, "adam", None).await.unwrap().active.revision, 1);
+    let digest = rules(&world).await.candidate.unwrap().digest;
+    assert_eq!(propose(&world, "adam", digest).await.unwrap().active.revision, 1);
     let world = world.reopen().await;
     assert!(!deploys(&world).await);
     let owner = orc_engine::Peer { owns_state: true, ..peer(Some("root")) };
-    let asserted = world.ask_from(owner.clone(), Some("anna"), None, RulesActivate { digest: None }).await.unwrap_err();
+    let asserted = world.ask_from(owner.clone(), Some("anna"), None, RulesActivate { digest }).await.unwrap_err();
     assert_eq!(asserted.code, ErrorCode::OperatorNotBound);
-    assert_eq!(propose(&world, "anna", None).await.unwrap().active.revision, 2);
+    assert_eq!(propose(&world, "anna", digest).await.unwrap().active.revision, 2);
     assert!(deploys(&world).await);
     // Now it is one person's: the owner may name anybody, and what is saved is in force. Even that it is a team's again.
     world.ask_from(owner.clone(), Some("anna"), None, WhoAmI {}).await.unwrap();

@@ -19,7 +19,7 @@ pub struct GetRules {}
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesActivate {
-    /// The digest of the candidate that was looked at; another one is refused.
+    /// The digest of the candidate that was looked at; another one is refused. With `trust: team` nothing happens without it.
     #[serde(default)]
     pub digest: Option<Digest>,
 }

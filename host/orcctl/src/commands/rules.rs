@@ -10,7 +10,9 @@ use crate::wiring::Want;
 
 /// Show the rules revisions, activate the candidate, roll back
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  orcctl rules\n  orcctl rules diff\n  orcctl rules activate\n  orcctl rules rollback 4")]
+#[command(
+    after_help = "Examples:\n  orcctl rules\n  orcctl rules diff\n  orcctl rules activate --digest sha256:…\n  orcctl rules rollback 4"
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -37,7 +39,7 @@ enum Command {
     /// Put the candidate into force; in a team, a second person does
     #[command(after_help = "Example:\n  orcctl rules activate --digest sha256:…")]
     Activate {
-        /// The candidate that you looked at; another one is refused
+        /// The candidate that you looked at, as `orcctl rules diff` names it; another one is refused. A team needs it
         #[arg(long, value_name = "DIGEST")]
         digest: Option<Digest>,
         #[command(flatten)]

@@ -34,7 +34,8 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError::ObjectGone`] for a commit that the project does not have, [`WorkspaceError::TooLarge`] for one that passes a
-    /// bound of [`CollectionLimits`](crate::CollectionLimits), [`WorkspaceError::Exists`], [`WorkspaceError::CheckoutName`], and what git and the disk say. Nothing is left behind then.
+    /// bound of [`CollectionLimits`](crate::CollectionLimits), [`WorkspaceError::Altered`] for one whose objects are not what their ids
+    /// say, [`WorkspaceError::Exists`], [`WorkspaceError::CheckoutName`], and what git and the disk say. Nothing is left behind then.
     pub async fn checkout(
         &self,
         project: &ProjectName,
@@ -174,6 +175,7 @@ impl Workspaces {
         // A large file is streamed, and its object may hold more than it says.
         let fill = fill.file_bytes(self.limits.checkout_bytes.max(INDEX_BYTES));
         fill.args(["read-tree", "--reset", "-u", commit]).run().await?;
+        self.prove(own, path, commit).await?;
         Ok(git_dir)
     }
 

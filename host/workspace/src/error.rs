@@ -112,6 +112,14 @@ pub enum WorkspaceError {
         /// What is too much.
         why: CheckoutExcess,
     },
+    /// What git checked out is not what the id of the commit says.
+    #[error("commit {} was not checked out: the content that git has for {} is not what its id says", commit.get(..12).unwrap_or(commit), what.for_line(200))]
+    Altered {
+        /// The commit.
+        commit: String,
+        /// The first path or object that is another.
+        what: Untrusted,
+    },
     /// A path that has to be text is none.
     #[error("the path `{}` is not UTF-8 or holds a line break", path.display())]
     PathText {
@@ -236,6 +244,7 @@ impl WorkspaceError {
             | Self::Exists { .. }
             | Self::TooMany { .. }
             | Self::TooLarge { .. }
+            | Self::Altered { .. }
             | Self::Git { .. }
             | Self::Answer { .. }
             | Self::Io { .. } => ErrorCode::WorkspaceFailed,
@@ -265,6 +274,10 @@ impl WorkspaceError {
             Self::Copy { .. } => "correct `copy` of the project's entry".into(),
             Self::TooMany { .. } => "clean what the work left behind, or make it fewer files".into(),
             Self::TooLarge { .. } => "plan on a commit without these files: a checkout is made for every attempt".into(),
+            Self::Altered { .. } => {
+                "an object of the project's repository was changed or is damaged: `git fsck` in the project names it. Nothing was run on it"
+                    .into()
+            }
             Self::Git { end: LaunchEnd::TimedOut, .. } => {
                 "look in the project's git directory for what keeps git waiting: a pipe, a device, a disk that does not answer".into()
             }

@@ -29,6 +29,7 @@
 //!   products to `.gitignore`, but cannot bring an ignored file with secrets into a commit by removing a rule.
 //! - A repository is somebody else's: `inspect` looks at a project's git directory before git opens a file there, and `measure` at a
 //!   commit before it is checked out. What they pass over is bounded by the wall time of the call.
+//! - Git does not hash what it checks out: a checkout is its commit because `prove` hashed it, before anybody is shown it.
 //! - Nothing in `<state>/git` is collected as garbage by git; borrowed objects vanish if the project prunes them (see
 //!   [`Workspaces::reachability`]).
 
@@ -43,6 +44,7 @@ mod ignore;
 mod inspect;
 mod measure;
 mod project;
+mod prove;
 mod remove;
 mod repository;
 mod walk;

@@ -9,5 +9,6 @@ mod compare;
 mod copy;
 mod hostile;
 mod lab;
+mod prove;
 mod resolve;
 mod unconfined;

@@ -15,6 +15,7 @@ use orc_domain::*;
 use orc_store::{ApprovalRequestRow, NewWorkflow, Timer, WriteTx};
 use serde_json::json;
 
+use crate::altered::announced;
 use crate::authority::Act;
 use crate::command;
 use crate::decide::Answer;
@@ -91,7 +92,12 @@ impl Engine {
     pub(crate) async fn replan(&self, actor: Actor, once: Once, request: Replan) -> Result<Planned, OrcError> {
         self.scan_root().await?;
         let rules = self.active_rules().await?;
-        let (summary, _, before) = self.read(move |tx| views::newest_plan(tx, &views::find_workflow(tx, &request.workflow)?)).await?;
+        let newest = self.read(move |tx| {
+            let (summary, row, document) = views::newest_plan(tx, &views::find_workflow(tx, &request.workflow)?)?;
+            announced(tx, &summary, &row, &document)?;
+            Ok((summary, document))
+        });
+        let (summary, before) = newest.await?;
         let permit = self.authorise(&rules, &actor, Act::Steer { requesters: &summary.requesters })?;
         // The transition is checked again where it happens; here it saves a repository's worth of work.
         if orc_domain::states::Machine::next(summary.state, WorkflowEvent::Replanned).is_err() {
@@ -302,6 +308,7 @@ fn announce(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
     let body = json!({
         "revision": document.revision,
         "plan_hash": ready.hash,
+        "requesters": document.requesters,
         "decision": ready.answer.id,
         "risk": document.risk.class,
         "action": document.action,

@@ -15,6 +15,7 @@ use orc_policy::{Policy, Words};
 use orc_store::{ReadTx, RulesCandidateRow, RulesRevisionRow, WriteTx};
 use serde_json::json;
 
+use crate::altered;
 use crate::authority::Act;
 use crate::engine::{Engine, blocking};
 use crate::next;
@@ -513,28 +514,33 @@ fn put_into_force(tx: &mut WriteTx<'_>, files: &BTreeMap<String, Vec<u8>>, actor
 
 fn active_content(tx: &ReadTx<'_>) -> Result<(RulesRevisionRow, BTreeMap<String, Vec<u8>>), OrcError> {
     let row = tx.active_rules()?.ok_or_else(none_active)?;
-    let files = content(tx, row.revision)?;
+    altered::in_force(tx, &row)?;
+    let files = files(tx, &row)?;
     Ok((row, files))
 }
 
 pub(crate) fn content(tx: &ReadTx<'_>, revision: u64) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
     let row = tx.rules_revision(revision)?;
+    altered::once_in_force(tx, &row)?;
+    files(tx, &row)
+}
+
+/// The files of a revision: those that its digest names, or none.
+fn files(tx: &ReadTx<'_>, row: &RulesRevisionRow) -> Result<BTreeMap<String, Vec<u8>>, OrcError> {
     let mut files = BTreeMap::new();
-    for (path, digest) in row.files {
-        files.insert(path, tx.blob(&digest)?.bytes);
+    for (path, digest) in &row.files {
+        files.insert(path.clone(), tx.blob(digest)?.bytes);
     }
-    Ok(files)
+    if RootSnapshot::from_files(files.clone()).digest() == row.digest {
+        return Ok(files);
+    }
+    Err(OrcError::new(ErrorCode::DatabaseRefused, format!("the stored rules revision {} is not the one that was activated", row.revision))
+        .hint("the database was changed by hand: restore a backup, and keep this file for examination"))
 }
 
 /// A revision was checked and tested before it was stored; what no longer passes was changed in the database or by an upgrade.
 fn restore(row: RulesRevisionRow, files: BTreeMap<String, Vec<u8>>) -> Result<ActiveRules, OrcError> {
     let snapshot = RootSnapshot::from_files(files);
-    if snapshot.digest() != row.digest {
-        return Err(OrcError::new(
-            ErrorCode::DatabaseRefused,
-            format!("the stored rules revision {} is not the one that was activated", row.revision),
-        ));
-    }
     let checked = orc_config::check(&snapshot).map_err(|problems| invalid(&problems))?;
     let policy = compile(&checked).map_err(|problems| invalid(&problems))?;
     Ok(ActiveRules { revision: row.revision, digest: row.digest, checked, policy })

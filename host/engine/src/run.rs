@@ -14,6 +14,7 @@ use orc_domain::*;
 use orc_store::{ExecutionRow, NewExecution, NewPhaseRun, PlanRevisionRow, ReadTx, WriteTx};
 use serde_json::json;
 
+use crate::altered::announced;
 use crate::authority::Act;
 use crate::decide::Answer;
 use crate::document::{Decided, Subject, document, drift, resolve};
@@ -58,7 +59,12 @@ impl Engine {
     pub(crate) async fn autorun(&self, id: &WorkflowId) -> Result<Option<RunAccepted>, OrcError> {
         let rules = self.active_rules().await?;
         let wanted = id.clone();
-        let (workflow, _, document) = self.read(move |tx| views::newest_plan(tx, &wanted)).await?;
+        let newest = self.read(move |tx| {
+            let (workflow, row, document) = views::newest_plan(tx, &wanted)?;
+            announced(tx, &workflow, &row, &document)?;
+            Ok((workflow, document))
+        });
+        let (workflow, document) = newest.await?;
         let (counted, now) = (self.counted(&document).await?, self.now());
         let mut question = input(&rules, &About::of(&document), &counted, now);
         question.approved_risk = Some(document.risk.class);
@@ -342,6 +348,7 @@ struct NewRun {
 
 fn load(tx: &ReadTx<'_>, wanted: &str, key: &str) -> Result<Candidate, OrcError> {
     let (workflow, revision, document) = views::newest_plan(tx, &views::find_workflow(tx, wanted)?)?;
+    announced(tx, &workflow, &revision, &document)?;
     let decision = tx.decision(&revision.decision)?;
     let existing = tx.execution_by_key(&workflow.id, key)?;
     Ok(Candidate { workflow, document, planned_input: decision.input, existing, expires_at: revision.expires_at })
@@ -406,9 +413,10 @@ fn check_key(key: &str) -> Result<(), OrcError> {
 /// Whether votes that still count reach every quorum: roles, proofs and separation are looked up again, now. And whether each was cast with
 /// the token of this very plan, which nobody can make who has the database alone.
 fn approvals_hold(tx: &ReadTx<'_>, rules: &ActiveRules, keys: &Keys, id: &WorkflowId, revision: u32) -> Result<(), OrcError> {
-    let row = tx.plan_revision(id, revision)?;
+    let (row, workflow) = (tx.plan_revision(id, revision)?, tx.workflow(id)?);
     let document = views::document(tx, &row)?;
-    let requests = views::requests(tx, rules, &tx.workflow(id)?, revision, document.risk.class)?;
+    announced(tx, &workflow, &row, &document)?;
+    let requests = views::requests(tx, rules, &workflow, revision, document.risk.class)?;
     if requests.len() != document.approvals.len() {
         return Err(OrcError::new(ErrorCode::NotApproved, format!("the approval requests of {id} are not those of its plan")));
     }

@@ -12,6 +12,7 @@ use orc_domain::*;
 use orc_store::{ApprovalRequestRow, ReadTx, VoteRow, WriteTx};
 use serde_json::json;
 
+use crate::altered::announced;
 use crate::authority::{Act, Permit, VoteCase, authorise};
 use crate::control::check_reason;
 use crate::engine::{Engine, digest_of};
@@ -53,6 +54,14 @@ impl Case {
         let counted = views::counted(&all, &votes);
         let voted = votes.get(&request.id).is_some_and(|votes| votes.iter().any(|vote| vote.operator == *voter));
         Ok(Self { request, workflow, document, counted, voted })
+    }
+
+    /// As [`Case::load`], for somebody who acts on it: of a plan that the audit knows.
+    fn load_announced(tx: &ReadTx<'_>, request: ApprovalRequestRow, voter: &OperatorName) -> Result<Self, OrcError> {
+        let case = Self::load(tx, request, voter)?;
+        let plan = tx.plan_revision(&case.request.workflow, case.request.revision)?;
+        announced(tx, &case.workflow, &plan, &case.document)?;
+        Ok(case)
     }
 
     fn view(&self, tx: &ReadTx<'_>, rules: &ActiveRules) -> Result<ApprovalRequestView, OrcError> {
@@ -113,7 +122,7 @@ impl Engine {
         let rules = self.active_rules().await?;
         let voter = actor.operator().cloned().ok_or_else(|| OrcError::new(ErrorCode::NotAnOperator, "only an operator votes"))?;
         let (wanted, by) = (ballot.request.clone(), voter.clone());
-        let case = self.read(move |tx| Case::load(tx, views::find_request(tx, &wanted)?, &by)).await?;
+        let case = self.read(move |tx| Case::load_announced(tx, views::find_request(tx, &wanted)?, &by)).await?;
         // Who may not vote is told so, whatever the token: nobody could give a better one.
         votable(&rules, &actor, &case, &voter, &ballot, self.now())?;
         self.check_token(&case, &voter, &ballot.token)?;
@@ -121,7 +130,7 @@ impl Engine {
         let mut voted = self
             .write(move |tx| {
                 // Everything that the vote rests on is read again here, where nobody else writes.
-                let case = Case::load(tx, tx.approval_request(&id)?, &voter)?;
+                let case = Case::load_announced(tx, tx.approval_request(&id)?, &voter)?;
                 cast(tx, &rules, &actor, &case, &ballot)?;
                 settle(tx, &rules, &case)?;
                 let voted = answer(tx, &rules, &case)?;

@@ -103,6 +103,23 @@ impl ReadTx<'_> {
         self.list(TABLE, sql, (crate::record::id_set(kinds)?, limit), event)
     }
 
+    /// The newest events of a kind, newest first, each with the content that was hashed when it was appended; of one workflow or of all. What
+    /// rests on an event rests on more than a row that somebody edited. That it is in its place in the chain, [`ReadTx::verify_audit`] says.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where one cannot be read or is not what was hashed.
+    pub fn proved(&self, kind: EventKind, workflow: Option<&WorkflowId>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        match workflow {
+            None => {
+                self.list(TABLE, "SELECT * FROM audit WHERE kind = ?1 ORDER BY seq DESC LIMIT ?2", (kind.as_str(), limit), proved_event)
+            }
+            Some(id) => {
+                let sql = "SELECT * FROM audit WHERE workflow = ?3 AND kind = ?1 ORDER BY seq DESC LIMIT ?2";
+                self.list(TABLE, sql, (kind.as_str(), limit, id.as_str()), proved_event)
+            }
+        }
+    }
+
     /// The newest events, at most `limit`, oldest first; of one workflow or of all.
     ///
     /// # Errors
@@ -167,7 +184,7 @@ impl Chain {
     }
 
     fn proof(&self, broken: Option<AuditBreak>) -> AuditProof {
-        AuditProof { events: self.seq, head: self.hash, broken, statement: STATEMENT.to_owned() }
+        AuditProof { events: self.seq, head: self.hash, broken, differs: Vec::new(), statement: STATEMENT.to_owned() }
     }
 }
 
@@ -206,4 +223,12 @@ fn event(row: &Record<'_>) -> Result<Event, StoreError> {
         prev: row.text("prev")?,
         hash: row.text("hash")?,
     })
+}
+
+fn proved_event(row: &Record<'_>) -> Result<Event, StoreError> {
+    let event = event(row)?;
+    if stored_hash(row, &event.prev, event.seq)? == event.hash {
+        return Ok(event);
+    }
+    Err(StoreError::Damaged { table: TABLE, column: "hash", why: format!("the content of event {} is not what was hashed", event.seq) })
 }

@@ -20,7 +20,7 @@ use crate::commands::{reasons, registry, result, start};
 use crate::control::{runs, until};
 
 /// A world whose `./work.sh` ends only once the test opened the door, and leaves its process id in its checkout until then.
-async fn waiting_world(change: impl FnOnce(&Path)) -> (World, WorkflowId) {
+pub(crate) async fn waiting_world(change: impl FnOnce(&Path)) -> (World, WorkflowId) {
     let mut door = PathBuf::new();
     let world = World::with(|root| {
         door = root.parent().unwrap().join("door");
@@ -37,7 +37,7 @@ async fn waiting_world(change: impl FnOnce(&Path)) -> (World, WorkflowId) {
     (world, id)
 }
 
-fn open_the_door(dir: &Path) {
+pub(crate) fn open_the_door(dir: &Path) {
     fs::write(dir.join("door/open"), "").unwrap();
 }
 

@@ -51,6 +51,9 @@ pub struct AuditProof {
     /// The first event that does not fit, and why.
     #[serde(default)]
     pub broken: Option<AuditBreak>,
+    /// Stored plans and rules revisions that are not what the chain says of them, in words.
+    #[serde(default)]
+    pub differs: Vec<String>,
     /// What this does and does not prove.
     pub statement: String,
 }

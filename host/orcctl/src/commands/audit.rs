@@ -57,9 +57,15 @@ async fn verify(context: &Context) -> Result<(), OrcError> {
     let proof = context.host(Want::Read).await?.read(VerifyAudit {}).await?;
     context.answer(&proof)?;
     match proof.broken {
-        None => Ok(()),
+        None if proof.differs.is_empty() => Ok(()),
+        None => Err(OrcError { causes: proof.differs, ..differs() }),
         Some(broken) => Err(OrcError::new(ErrorCode::AuditBroken, format!("the audit does not prove itself from event {} on", broken.seq))
             .cause(broken.why)
             .hint("keep the database as it is and compare it with a backup")),
     }
+}
+
+fn differs() -> OrcError {
+    OrcError::new(ErrorCode::AuditBroken, "what is stored is not what the audit says of it")
+        .hint("the database was changed by hand: keep it as it is and restore a backup")
 }

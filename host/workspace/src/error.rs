@@ -64,6 +64,24 @@ pub enum WorkspaceError {
         /// What is wrong.
         why: String,
     },
+    /// The repository of the project is not in the project.
+    #[error("the git directory of `{}` is `{}`, outside the project", root.display(), dir.display())]
+    Elsewhere {
+        /// The project's root.
+        root: PathBuf,
+        /// Where its `.git` leads.
+        dir: PathBuf,
+    },
+    /// The repository of the project has objects of another one.
+    #[error("the git repository `{}` takes objects from `{}`, outside its git directory `{}`", root.display(), dir.display(), git_dir.display())]
+    Borrows {
+        /// The project's root, or ORC's own repository of it.
+        root: PathBuf,
+        /// The project's git directory.
+        git_dir: PathBuf,
+        /// Where `objects` or `objects/info/alternates` lead.
+        dir: PathBuf,
+    },
     /// ORC's own repository is of another object format than the project.
     #[error("`{}` was made for another object format than the project has now", own.display())]
     ObjectFormat {
@@ -231,6 +249,8 @@ impl WorkspaceError {
             | Self::Bare { .. }
             | Self::EmptyRepository { .. }
             | Self::UnknownBranch { .. }
+            | Self::Elsewhere { .. }
+            | Self::Borrows { .. }
             | Self::PathText { .. }
             | Self::Copy { .. } => ErrorCode::ConfigInvalid,
             Self::ObjectGone { .. } => ErrorCode::BaseCommitGone,
@@ -264,6 +284,13 @@ impl WorkspaceError {
             Self::UnknownBranch { nearest, .. } => {
                 let names: Vec<_> = nearest.iter().map(|name| format!("`{}`", name.for_line(80))).collect();
                 format!("did you mean {}?", names.join(", "))
+            }
+            Self::Elsewhere { .. } => {
+                "register the checkout that has the git directory in it, a worktree that `git worktree add` made, or a clone".into()
+            }
+            Self::Borrows { git_dir, .. } => {
+                let git_dir = git_dir.display();
+                format!("make it whole: `git --git-dir='{git_dir}' repack -a -d && rm '{git_dir}/objects/info/alternates'`")
             }
             Self::ObjectFormat { own } => {
                 format!("once nothing of this project is under way, remove `{}`; ORC makes it again", own.display())

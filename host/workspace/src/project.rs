@@ -117,12 +117,13 @@ impl Workspaces {
     /// Finds the repository of a project root and makes its view.
     pub(crate) async fn project(&self, root: &Path) -> Result<Project> {
         let (root, common, objects) = blocking({
-            let root = root.to_owned();
+            let (root, state) = (root.to_owned(), self.state.clone());
             move || {
                 let (root, common) = locate(&root)?;
+                refuse_state(&root, &common, &state)?;
                 let mut inspection = Inspection::of(&root);
                 inspection.common(&common)?;
-                let objects = object_dirs(&root, &common.join("objects"))?;
+                let objects = object_dirs(&root, &common.join("objects"), &common)?;
                 objects.iter().skip(1).try_for_each(|dir| inspection.objects(dir))?;
                 Ok((root, common, objects))
             }
@@ -183,12 +184,35 @@ fn locate(root: &Path) -> Result<(PathBuf, PathBuf)> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_a_top(root)),
         Err(source) => return Err(WorkspaceError::Io { deed: "look at", path: dot_git, source }),
     };
-    let common = pointed(&git_dir, &git_dir.join("commondir"), None)?.unwrap_or(git_dir);
-    let common = fs::canonicalize(&common).map_err(|source| WorkspaceError::Io { deed: "find the git directory", path: common, source })?;
+    let canonical =
+        |path: PathBuf| fs::canonicalize(&path).map_err(|source| WorkspaceError::Io { deed: "find the git directory", path, source });
+    let common = canonical(pointed(&git_dir, &git_dir.join("commondir"), None)?.unwrap_or_else(|| git_dir.clone()))?;
+    if !common.starts_with(&root) && !is_linked_worktree(&root, &canonical(git_dir)?, &common)? {
+        return Err(WorkspaceError::Elsewhere { root, dir: common });
+    }
     if !common.join("objects").is_dir() {
         return Err(broken("its git directory has no `objects`"));
     }
     Ok((root, common))
+}
+
+/// Whether the repository at `common` itself says that `root` is a worktree of it. A pointer in the project alone could name any repository
+/// that ORC's user can read.
+fn is_linked_worktree(root: &Path, git_dir: &Path, common: &Path) -> Result<bool> {
+    if git_dir.parent() != Some(&*common.join("worktrees")) {
+        return Ok(false);
+    }
+    let back = pointed(git_dir, &git_dir.join("gitdir"), None)?.and_then(|back| fs::canonicalize(back).ok());
+    Ok(back.is_some_and(|back| back == root.join(".git")))
+}
+
+/// ORC's own repositories hold the work of every project: none of them is a project's.
+fn refuse_state(root: &Path, common: &Path, state: &Path) -> Result<()> {
+    let state = fs::canonicalize(state).map_err(|source| WorkspaceError::Io { deed: "find", path: state.to_owned(), source })?;
+    if common.starts_with(&state) {
+        return Err(WorkspaceError::Elsewhere { root: root.to_owned(), dir: common.to_owned() });
+    }
+    Ok(())
 }
 
 /// Follows a pointer file, whose content may be relative to `from`.
@@ -212,38 +236,44 @@ fn not_a_top(root: PathBuf) -> WorkspaceError {
     }
 }
 
-/// An object directory and, as git follows them, the alternates of it. Alternates that do not exist are left out, as git does.
-fn object_dirs(root: &Path, objects: &Path) -> Result<Vec<PathBuf>> {
+/// An object directory and, as git follows them, the alternates of it. Alternates that do not exist are left out, as git does. None may
+/// lie outside `within`, the git directory that the objects are of: it would be another repository's.
+fn object_dirs(root: &Path, objects: &Path, within: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    collect_object_dirs(objects, ALTERNATES_DEPTH, &mut BTreeSet::new(), &mut found).map_err(|source| WorkspaceError::Io {
-        deed: "follow the objects of",
-        path: root.to_owned(),
-        source,
-    })?;
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(objects.to_owned(), ALTERNATES_DEPTH)];
+    while let Some((dir, depth)) = open.pop() {
+        let Ok(dir) = fs::canonicalize(dir) else { continue };
+        if !dir.starts_with(within) {
+            return Err(WorkspaceError::Borrows { root: root.to_owned(), git_dir: within.to_owned(), dir });
+        }
+        if !seen.insert(dir.clone()) {
+            continue;
+        }
+        if depth > 0 {
+            open.extend(alternates(root, &dir)?.into_iter().rev().map(|alternate| (alternate, depth - 1)));
+        }
+        found.push(dir);
+    }
     Ok(found)
 }
 
-fn collect_object_dirs(dir: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let Ok(dir) = fs::canonicalize(dir) else { return Ok(()) };
-    if !seen.insert(dir.clone()) {
-        return Ok(());
-    }
-    let alternates = beneath::read_small(&dir.join("info/alternates"), POINTER_BYTES)?.unwrap_or_default();
-    found.push(dir.clone());
-    if depth == 0 {
-        return Ok(());
-    }
-    for line in alternates.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !matches!(line[0], b'#' | b'"')) {
-        collect_object_dirs(&dir.join(std::ffi::OsStr::from_bytes(line)), depth - 1, seen, found)?;
-    }
-    Ok(())
+/// What `info/alternates` of an object directory names.
+fn alternates(root: &Path, objects: &Path) -> Result<Vec<PathBuf>> {
+    let read = beneath::read_small(&objects.join("info/alternates"), POINTER_BYTES);
+    let text = read.map_err(|source| WorkspaceError::Io { deed: "follow the objects of", path: root.to_owned(), source })?;
+    let text = text.unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !matches!(line[0], b'#' | b'"'));
+    Ok(lines.map(|line| objects.join(std::ffi::OsStr::from_bytes(line))).collect())
 }
 
-/// The object directories that ORC's own repository borrows from.
+/// The object directories that ORC's own repository borrows from: the project's, which ORC named there, and what that has now.
 pub(crate) fn borrowed(own: &Path) -> Result<Vec<PathBuf>> {
-    let mut dirs = object_dirs(own, &own.join("objects"))?;
-    // The first is its own.
-    Ok(dirs.split_off(dirs.len().min(1)))
+    let mut dirs = Vec::new();
+    for objects in alternates(own, &own.join("objects"))? {
+        dirs.extend(object_dirs(own, &objects, objects.parent().unwrap_or(&objects))?);
+    }
+    Ok(dirs)
 }
 
 /// A git directory of ORC's own with links to the project's refs and objects, and none to its configuration, hooks or grafts.

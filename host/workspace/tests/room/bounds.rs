@@ -158,10 +158,11 @@ async fn what_would_keep_git_waiting_is_named_at_once() {
 #[tokio::test]
 async fn a_pipe_in_borrowed_objects_is_named_too() {
     let lab = Lab::new();
-    let borrowing = lab.dir.path().join("borrowing");
-    lab.git(&["clone", "-q", "--shared", ".", borrowing.to_str().unwrap()]);
-    fifo(&lab.project().join(".git/objects/pack/pack-1.idx"));
-    let error = lab.room.resolve(&borrowing, "main").await.unwrap_err();
+    let git = lab.project().join(".git");
+    fs::create_dir_all(git.join("more/pack")).unwrap();
+    fs::write(git.join("objects/info/alternates"), "../more\n").unwrap();
+    fifo(&git.join("more/pack/pack-1.idx"));
+    let error = lab.room.resolve(&lab.project(), "main").await.unwrap_err();
     assert!(error.to_string().contains("pack-1.idx` is a named pipe"), "{error}");
 }
 

@@ -147,21 +147,81 @@ async fn replace_refs_do_not_count() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_a_worktree_or_a_submodule_is_a_project() {
+async fn a_project_that_is_a_worktree_is_a_project_and_a_submodule_is_none() {
     let lab = Lab::new();
     let worktree = lab.dir.path().join("second tree");
     lab.git(&["worktree", "add", "-q", "-b", "side", worktree.to_str().unwrap()]);
     let base = lab.room.resolve(&worktree, "side").await.unwrap();
     assert_eq!(base.commit, lab.head());
+    let made = lab.room.checkout(&project_name(), &worktree, &base.commit, "tree", &execution("tree")).await.unwrap();
+    assert!(made.path.join("src/main.rs").exists());
 
     let outer = lab.dir.path().join("outer");
     fs::create_dir(&outer).unwrap();
     git_in(&outer, &["init", "-q", "-b", "main"]);
     git_in(&outer, &["-c", "protocol.file.allow=always", "submodule", "add", "-q", lab.project().to_str().unwrap(), "inner"]);
     assert!(outer.join("inner/.git").is_file());
-    let base = lab.room.resolve(&outer.join("inner"), "main").await.unwrap();
-    let made = lab.room.checkout(&project_name(), &outer.join("inner"), &base.commit, "tree", &execution("sub")).await.unwrap();
-    assert!(made.path.join("src/main.rs").exists());
+    let error = lab.room.resolve(&outer.join("inner"), "main").await.unwrap_err();
+    assert!(matches!(&error, WorkspaceError::Elsewhere { dir, .. } if dir.ends_with("outer/.git/modules/inner")), "{error:?}");
+}
+
+/// A project is whoever's who can write there; ORC can read every repository of its user.
+#[tokio::test]
+async fn a_repository_that_is_not_the_projects_is_not_read() {
+    let other = Lab::new();
+    let secret = other.head();
+    let common = other.project().join(".git");
+    let worktree = other.dir.path().join("tree");
+    other.git(&["worktree", "add", "-q", "-b", "side", worktree.to_str().unwrap()]);
+    type Deed = fn(&Path, &Path);
+    let table: [(&str, Deed); 7] = [
+        ("a link to it", |git, common| std::os::unix::fs::symlink(common, git).unwrap()),
+        ("a file that names it", |git, common| fs::write(git, format!("gitdir: {}\n", common.display())).unwrap()),
+        ("a worktree of it that is elsewhere", |git, common| {
+            fs::write(git, format!("gitdir: {}\n", common.join("worktrees/tree").display())).unwrap();
+        }),
+        ("a pointer to it behind a directory", |git, common| {
+            fs::create_dir(git).unwrap();
+            fs::write(git.join("commondir"), common.to_str().unwrap()).unwrap();
+        }),
+        ("a pointer that points back", |git, common| {
+            let fake = git.with_file_name("worktrees");
+            fs::create_dir_all(fake.join("x")).unwrap();
+            fs::write(fake.join("x/gitdir"), git.to_str().unwrap()).unwrap();
+            fs::write(fake.join("x/commondir"), common.to_str().unwrap()).unwrap();
+            fs::write(git, format!("gitdir: {}\n", fake.join("x").display())).unwrap();
+        }),
+        ("objects that are a link to it", |git, common| {
+            fs::create_dir_all(git.join("refs/heads")).unwrap();
+            std::os::unix::fs::symlink(common.join("objects"), git.join("objects")).unwrap();
+        }),
+        ("alternates that name it", |git, common| {
+            fs::create_dir_all(git.join("objects/info")).unwrap();
+            fs::create_dir_all(git.join("refs/heads")).unwrap();
+            fs::write(git.join("objects/info/alternates"), format!("{}\n", common.join("objects").display())).unwrap();
+        }),
+    ];
+    for (what, deed) in table {
+        let lab = Lab::new();
+        let git = lab.project().join(".git");
+        let workspace = lab.checkout("before").await;
+        fs::rename(&git, lab.dir.path().join("aside")).unwrap();
+        deed(&git, &common);
+        for dir in [git.clone(), git.with_file_name("worktrees/x")].iter().filter(|dir| dir.is_dir()) {
+            fs::write(dir.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        }
+        if git.join("refs/heads").is_dir() && !git.is_symlink() {
+            fs::write(git.join("refs/heads/main"), format!("{secret}\n")).unwrap();
+        }
+        let refused = |error: &WorkspaceError| matches!(error, WorkspaceError::Elsewhere { .. } | WorkspaceError::Borrows { .. });
+        let error = lab.room.resolve(&lab.project(), "main").await.unwrap_err();
+        assert!(refused(&error) && error.to_string().contains(other.dir.path().to_str().unwrap()), "{what}: {error}");
+        let made = lab.room.checkout(&project_name(), &lab.project(), &secret, "work", &execution("secret")).await;
+        assert!(refused(&made.unwrap_err()), "{what}");
+        // Nor where it is put there after ORC has looked.
+        let late = lab.room.checkout_tree(&workspace, &secret, "late", &execution("late")).await;
+        assert!(late.is_err(), "{what}");
+    }
 }
 
 #[tokio::test]
@@ -184,7 +244,7 @@ async fn sha256_and_reftable_repositories_work_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_shallow_clone_and_a_borrowing_clone_work() {
+async fn a_shallow_clone_works_and_a_borrowing_one_once_it_is_whole() {
     let lab = Lab::new();
     lab.commit();
     lab.commit();
@@ -196,6 +256,15 @@ async fn a_shallow_clone_and_a_borrowing_clone_work() {
             [vec!["clone", "-q"], args.into_iter().filter(|arg| *arg != "--no-local").collect(), vec![&from, root.to_str().unwrap()]]
                 .concat();
         git_in(lab.dir.path(), &args);
+        if name == "borrowing" {
+            let error = lab.room.resolve(&root, "main").await.unwrap_err();
+            assert!(error.to_string().contains(lab.project().join(".git/objects").to_str().unwrap()), "{error}");
+            let hint = OrcError::from(error).hint.unwrap();
+            let mend = hint.split('`').nth(1).unwrap();
+            assert!(mend.contains("repack -a -d && rm "), "{mend}");
+            git_in(&root, &["repack", "-q", "-a", "-d"]);
+            fs::remove_file(root.join(".git/objects/info/alternates")).unwrap();
+        }
         let base = lab.room.resolve(&root, "main").await.unwrap();
         assert_eq!(lab.room.reachability(&root, &base).await.unwrap(), Reach { reachable: true, lag: 0 });
         let project = name.parse().unwrap();

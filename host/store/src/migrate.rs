@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 
 use crate::connection::{Mode, connect};
-use crate::place::{self, Ownership};
+use crate::place::{self, FileLock, Ownership};
 use crate::schema::{self, MIGRATIONS, SCHEMA_VERSION, corrupt};
 use crate::{ReadTx, StoreError, WriteTx};
 
@@ -34,6 +34,7 @@ pub struct MigrationReport {
 /// As [`crate::Store::open_owner`], an older schema apart; where a migration fails, the database is as it was.
 pub fn migrate(ownership: &Ownership, now: Timestamp) -> Result<MigrationReport, StoreError> {
     let path = ownership.db();
+    let _file = FileLock::take(path)?;
     let from = examine(path)?;
     if from == SCHEMA_VERSION {
         return Ok(MigrationReport { from, to: from, applied: Vec::new(), backup: None });

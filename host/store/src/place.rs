@@ -1,9 +1,12 @@
 //! Where a database lives: its file, the private directory beside it, and the lock that one process holds for as long as it owns both.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::geteuid;
 
@@ -53,6 +56,10 @@ pub(crate) fn check_file(db: &Path) -> Result<fs::Metadata, StoreError> {
     }
     if !found.is_file() {
         return Err(unsafe_place(db, "it is no plain file"));
+    }
+    // SQLite's journal and ORC's lock go by the name: under another name there would be another of both for the same pages.
+    if found.nlink() > 1 {
+        return Err(unsafe_place(db, &format!("it has {} names (hard links): remove the others", found.nlink())));
     }
     refuse_network(db)?;
     Ok(found)
@@ -159,6 +166,65 @@ impl Ownership {
     pub fn dir(&self) -> PathBuf {
         state_dir(&self.db)
     }
+}
+
+/// The exclusive lock on the database's file itself. [`Ownership`] goes by the file's name; a bind mount gives one file two names.
+///
+/// It is `flock(2)`'s, which SQLite's own locks have nothing to do with. But those are given up by the whole process as soon as it closes any
+/// descriptor of the file: so none is closed here. One a file is kept and used again.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: Inode,
+}
+
+/// Device and number of a file.
+type Inode = (u64, u64);
+
+/// The descriptors that are kept, with whether this process holds the lock now. A kept descriptor keeps the number from being reused.
+static FILES: Mutex<BTreeMap<Inode, (File, bool)>> = Mutex::new(BTreeMap::new());
+
+impl FileLock {
+    /// Takes the lock on the database, or says that somebody has it.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`], and as [`check_file`].
+    pub(crate) fn take(db: &Path) -> Result<Self, StoreError> {
+        let found = check_file(db)?;
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match (found.dev(), found.ino()) {
+            known if files.contains_key(&known) => known,
+            _ => keep(&mut files, db)?,
+        };
+        let Some((kept, held)) = files.get_mut(&file) else { return Err(StoreError::Missing { path: db.to_owned() }) };
+        if *held {
+            return Err(StoreError::Owned { pid: Some(std::process::id()) });
+        }
+        match kept.try_lock() {
+            Ok(()) => *held = true,
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Owned { pid: None }),
+            Err(TryLockError::Error(error)) => return Err(StoreError::io("locking", db)(error)),
+        }
+        Ok(Self { file })
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((kept, held)) = files.get_mut(&self.file) {
+            *held = kept.unlock().is_err();
+        }
+    }
+}
+
+/// Opens the file for good; by what was opened, whatever the name leads to by now.
+fn keep(files: &mut BTreeMap<Inode, (File, bool)>, db: &Path) -> Result<Inode, StoreError> {
+    let opened = OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(db).map_err(StoreError::io("opening the database", db))?;
+    let opened = ManuallyDrop::new(opened);
+    let found = opened.metadata().map_err(StoreError::io("looking at the database", db))?;
+    let file = (found.dev(), found.ino());
+    files.entry(file).or_insert_with(|| (ManuallyDrop::into_inner(opened), false));
+    Ok(file)
 }
 
 fn write_pid(lock: &mut File) -> std::io::Result<()> {

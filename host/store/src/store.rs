@@ -13,7 +13,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use serde_json::json;
 
 use crate::connection::{Mode, connect};
-use crate::place::{self, Ownership};
+use crate::place::{self, FileLock, Ownership};
 use crate::record::column;
 use crate::{SCHEMA_VERSION, StoreError, schema};
 
@@ -91,7 +91,8 @@ impl fmt::Debug for Store {
 struct Writer {
     connection: Mutex<Connection>,
     generation: u64,
-    // Declared last: the lock goes after the connection is closed.
+    // Declared last: the locks go after the connection is closed.
+    _file: FileLock,
     _ownership: Ownership,
 }
 
@@ -103,10 +104,11 @@ impl Store {
     /// Why it was refused.
     pub fn open_owner(ownership: Ownership, now: Timestamp) -> Result<Self, StoreError> {
         let path = ownership.db().to_owned();
+        let file = FileLock::take(&path)?;
         refuse_unfit(&path)?;
         let mut connection = connect(&path, Mode::Write)?;
         let generation = take_generation(&mut connection, now)?;
-        let writer = Writer { connection: Mutex::new(connection), generation, _ownership: ownership };
+        let writer = Writer { connection: Mutex::new(connection), generation, _file: file, _ownership: ownership };
         Self::assemble(path, Some(writer))
     }
 

@@ -71,7 +71,7 @@ pub(crate) struct Counts {
     pub(crate) freezes: Vec<FreezeFacts>,
 }
 
-/// The counts for a plan of `project`, the workflow `except` left out.
+/// The counts for a plan of `project`, the workflow `except` left out of what is active. How often it was planned counts.
 pub(crate) fn counts(
     tx: &ReadTx<'_>,
     tenant: &TenantName,
@@ -84,7 +84,7 @@ pub(crate) fn counts(
     let facts = freezes.into_iter().map(|freeze| FreezeFacts { scope: freeze.scope.to_string(), reason: freeze.reason.for_line(200) });
     Ok(Counts {
         tenant_active: tx.active_of_tenant(tenant, except)?,
-        planned_last_hour: tx.planned_since(tenant, hour_ago, except)?,
+        planned_last_hour: tx.planned_since(tenant, hour_ago)?,
         project_active: tx.active_of_project(project, except)?,
         freezes: facts.collect(),
     })

@@ -164,14 +164,16 @@ impl ReadTx<'_> {
         )
     }
 
-    /// Workflows of a tenant that were planned first at `since` or later, `except` one.
+    /// Plans of a tenant that were made at `since` or later: first ones, and each time that one was planned again.
     ///
     /// # Errors
     /// What the disk says.
-    pub fn planned_since(&self, tenant: &TenantName, since: Timestamp, except: Option<&WorkflowId>) -> Result<u64, StoreError> {
+    pub fn planned_since(&self, tenant: &TenantName, since: Timestamp) -> Result<u64, StoreError> {
+        // No workflow that was last changed before has a plan of after.
         self.count(
-            "SELECT count(*) FROM workflow WHERE tenant = ?1 AND created_at >= ?2 AND id IS NOT ?3",
-            (tenant.as_str(), since.0, except.map(WorkflowId::as_str)),
+            "SELECT count(*) FROM workflow AS w JOIN plan_revision AS p ON p.workflow = w.id
+             WHERE w.tenant = ?1 AND w.updated_at >= ?2 AND p.created_at >= ?2",
+            (tenant.as_str(), since.0),
         )
     }
 

@@ -105,6 +105,18 @@ impl Engine {
         }
     }
 
+    /// Records that a peer was turned away before it could ask anything, as a process that ORC launched is. As often as of a stranger, and
+    /// apart from them: a launched process has the unix user of whoever owns the state.
+    pub async fn turned_away(&self, uid: Option<u32>, error: &OrcError) {
+        let Some(passed_over) = self.turned_away.record(uid, self.now()) else { return };
+        let body = json!({ "intent": "connect", "code": error.code, "message": error.message, "passed_over": passed_over });
+        let (actor, subject) = (Actor::Unknown { uid }, Subject::default());
+        let written = self.write(move |tx| Ok(tx.append(NewEvent { kind: EventKind::IntentDenied, actor, subject, body })?)).await;
+        if let Err(error) = written {
+            tracing::error!(%error, "a peer that was turned away could not be recorded");
+        }
+    }
+
     /// A refused attempt is an event. What is broken on our side is not an attempt, and a full disk cannot take one.
     async fn trace(&self, actor: Actor, intent: &'static str, envelope: &Envelope, error: &OrcError) {
         if !self.is_owner() || matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable) {

@@ -66,6 +66,7 @@ pub struct Engine {
     pub(crate) changed: Notify,
     /// Who was refused lately without being an operator.
     pub(crate) strangers: Strangers,
+    pub(crate) turned_away: Strangers,
 }
 
 impl Engine {
@@ -91,6 +92,7 @@ impl Engine {
             driven: Mutex::default(),
             changed: Notify::new(),
             strangers: Strangers::default(),
+            turned_away: Strangers::default(),
         };
         if engine.is_owner() {
             engine.scan_root().await?;

@@ -37,28 +37,30 @@ fn refuse_launched(pid: u32, own: u32) -> Result<(), OrcError> {
     if pid == own {
         return Ok(());
     }
-    let ancestors = ancestors(pid)?;
+    let seen = ancestors(pid)?;
     // An ancestor that died between two reads could have left its number to a stranger; then somebody in the chain has another parent now.
-    if ancestors != self::ancestors(pid)? {
+    if seen != ancestors(pid)? {
         return Err(refused("the peer's ancestors changed while they were looked at").hint("try again"));
     }
-    match ancestors.contains(&own) {
+    match seen.contains(&own) {
         true => Err(refused("the peer was launched by this host: launched processes cannot speak to it")),
         false => Ok(()),
     }
 }
 
-/// The parents of a process up to the first of its namespace.
+/// The parents of a process up to the first of its namespace, nearest first.
 fn ancestors(pid: u32) -> Result<Vec<u32>, OrcError> {
-    let mut ancestors = Vec::new();
+    let mut found = Vec::new();
     let mut at = pid;
-    while ancestors.len() < MAX_ANCESTORS {
+    while found.len() < MAX_ANCESTORS {
         match parent_of(at) {
-            Some(0) => return Ok(ancestors),
-            Some(parent) => ancestors.push(parent),
+            Some(0) => return Ok(found),
+            Some(parent) => {
+                found.push(parent);
+                at = parent;
+            }
             None => return Err(refused("the peer's ancestors cannot be seen")),
         }
-        at = ancestors[ancestors.len() - 1];
     }
     Err(refused("the peer has too many ancestors"))
 }

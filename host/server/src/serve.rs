@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bind::Server;
 use crate::connection::{Limits, converse, say};
 use crate::peer::identify;
-use crate::places::Places;
+use crate::places::{Place, Places};
 
 /// How long to wait after the system refused a connection (out of descriptors), instead of turning in circles.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
@@ -26,18 +26,25 @@ const FAREWELL: Duration = Duration::from_secs(1);
 impl Server {
     /// Serves `engine` until `shutdown`, then lets calls under way finish, for a bounded time, and removes the socket.
     pub async fn serve(self, engine: Arc<Engine>, shutdown: CancellationToken) {
+        let recorder = Arc::clone(&engine);
         let handler = move |peer: Peer, envelope: Envelope| {
             let engine = Arc::clone(&engine);
             async move { engine.handle(&peer, envelope).await }
         };
-        self.serve_with(handler, shutdown).await;
+        let turned_away = move |uid: Option<u32>, error: OrcError| {
+            let engine = Arc::clone(&recorder);
+            async move { engine.turned_away(uid, &error).await }
+        };
+        self.serve_with(handler, turned_away, shutdown).await;
     }
 
-    /// As [`Server::serve`], for whatever answers envelopes.
-    pub async fn serve_with<H, F>(self, handler: H, shutdown: CancellationToken)
+    /// As [`Server::serve`], for whatever answers envelopes and is told of peers that may not ask anything.
+    pub async fn serve_with<H, F, T, G>(self, handler: H, turned_away: T, shutdown: CancellationToken)
     where
         H: Fn(Peer, Envelope) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Value, OrcError>> + Send + 'static,
+        T: Fn(Option<u32>, OrcError) -> G + Clone + Send + Sync + 'static,
+        G: Future<Output = ()> + Send + 'static,
     {
         let Self { listener, file, limits, owner } = self;
         let places = Places::new(limits.connections, limits.connections_per_user);
@@ -48,7 +55,8 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(attend(stream, owner, places.clone(), handler.clone(), limits, shutdown.clone()));
+                        let guard = Guard { owner, places: places.clone(), turned_away: turned_away.clone() };
+                        connections.spawn(attend(stream, guard, handler.clone(), limits, shutdown.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the system refused a connection");
@@ -71,16 +79,38 @@ async fn drain(mut connections: JoinSet<()>, limits: Limits) {
     }
 }
 
-async fn attend<H, F>(mut stream: UnixStream, owner: u32, places: Places, handler: H, limits: Limits, shutdown: CancellationToken)
+/// Who gets in.
+struct Guard<T> {
+    owner: u32,
+    places: Places,
+    turned_away: T,
+}
+
+impl<T, G> Guard<T>
+where
+    T: Fn(Option<u32>, OrcError) -> G,
+    G: Future<Output = ()>,
+{
+    async fn admit(&self, stream: &UnixStream) -> Result<(Peer, Place), OrcError> {
+        match identify(stream, self.owner) {
+            Ok(peer) => self.places.take(peer.uid).map_or_else(|| Err(full(&peer)), |place| Ok((peer.clone(), place))),
+            Err(error) => {
+                let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                (self.turned_away)(uid, error.clone()).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn attend<H, F, T, G>(mut stream: UnixStream, guard: Guard<T>, handler: H, limits: Limits, shutdown: CancellationToken)
 where
     H: Fn(Peer, Envelope) -> F,
     F: Future<Output = Result<Value, OrcError>>,
+    T: Fn(Option<u32>, OrcError) -> G,
+    G: Future<Output = ()>,
 {
-    let admitted = identify(&stream, owner).and_then(|peer| match places.take(peer.uid) {
-        Some(place) => Ok((peer, place)),
-        None => Err(full(&peer)),
-    });
-    let outcome = match admitted {
+    let outcome = match guard.admit(&stream).await {
         Ok((peer, _place)) => converse(stream, peer, handler, limits, shutdown).await,
         Err(error) => {
             tracing::info!(code = %error.code, message = %error, "a peer was turned away");

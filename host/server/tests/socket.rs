@@ -8,8 +8,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orc_client::{Client, Socket, Timeouts};
@@ -28,10 +28,15 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Who was turned away, and why.
+type Away = Arc<Mutex<Vec<(Option<u32>, OrcError)>>>;
+
 /// A server that answers `echo` with what it was told and by whom, `refuse` with an error, `slow` after 300 ms and `break` not at all.
 struct Host {
     path: PathBuf,
     slow: Arc<Slow>,
+    /// Peers that may not ask anything.
+    away: Away,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
     _directory: TempDir,
@@ -59,8 +64,14 @@ impl Host {
         let slow = Arc::new(Slow::default());
         let counter = Arc::clone(&slow);
         let handler = move |peer: Peer, envelope: Envelope| answer(peer, envelope, Arc::clone(&counter));
-        let running = tokio::spawn(server.serve_with(handler, shutdown.clone()));
-        Self { path, slow, shutdown, running, _directory: directory }
+        let away = Away::default();
+        let told = Arc::clone(&away);
+        let turned_away = move |uid: Option<u32>, error: OrcError| {
+            told.lock().expect("a lock").push((uid, error));
+            async {}
+        };
+        let running = tokio::spawn(server.serve_with(handler, turned_away, shutdown.clone()));
+        Self { path, slow, away, shutdown, running, _directory: directory }
     }
 
     async fn client(&self) -> Socket {
@@ -353,7 +364,7 @@ fn reuse(pid: u32) -> bool {
 async fn a_peer_that_died_before_it_was_accepted_is_refused_whoever_has_its_number_now() {
     for take_the_number in [true, false] {
         let mut left = None;
-        let _host = Host::start_after(Limits::default(), |path| left = Some(connect_and_die(path)));
+        let host = Host::start_after(Limits::default(), |path| left = Some(connect_and_die(path)));
         let (stream, pid) = left.expect("connected");
         let taken = take_the_number && reuse(pid);
         stream.set_nonblocking(true).expect("sets");
@@ -361,6 +372,7 @@ async fn a_peer_that_died_before_it_was_accepted_is_refused_whoever_has_its_numb
         let error = error_of(&mut stream).await;
         assert_eq!(error.code, ErrorCode::NotPermitted);
         assert!(error.message.contains("has ended"), "number taken: {taken}: {error}");
+        assert_eq!(*host.away.lock().expect("a lock"), [(Some(uid()), error)], "and whoever keeps the audit is told");
         assert!(reply(&mut stream).await.is_none(), "the connection ends");
     }
 }

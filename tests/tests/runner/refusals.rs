@@ -173,7 +173,14 @@ async fn an_hour_s_plans_and_an_operator_s_open_ones() {
     let error = refused(&world, Some("alice"), (PLAN, "policy-denied"), world.plan("./build.sh")).await;
     explained(&world, &error, "tenant-rate", "policies/lib/limits.rhai").await;
     world.clock.advance_s(3600);
-    world.plan("./build.sh").await.unwrap();
+    // A plan made again is a plan.
+    let id = world.plan("./build.sh").await.unwrap().workflow.id;
+    let again = || world.ask("alice", Replan { workflow: id.to_string() });
+    again().await.unwrap();
+    let error = refused(&world, Some("alice"), (PLAN, "policy-denied"), again()).await;
+    explained(&world, &error, "tenant-rate", "policies/lib/limits.rhai").await;
+    world.clock.advance_s(3600);
+    again().await.unwrap();
 
     let world = World::with(|root| edit(root, "config/orc.yaml", "open_plans_per_operator: 100", "open_plans_per_operator: 1")).await;
     let open = world.approved("./build.sh").await.workflow.id;
@@ -658,4 +665,25 @@ async fn requests_of_no_form() {
         assert_eq!(error.code, code, "{intent}: {error:#?}");
     }
     assert_eq!(newest_event(&world).await.seq, last);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_turned_away_at_the_door_is_recorded_and_cannot_fill_the_audit() {
+    let world = World::new().await;
+    let error = OrcError::new(ErrorCode::NotPermitted, "the peer was launched by this host");
+    for _ in 0..300 {
+        world.engine.turned_away(Some(1000), &error).await;
+    }
+    let event = newest_event(&world).await;
+    assert_eq!((event.kind.as_str(), event.actor.clone()), ("intent_denied", operators::Actor::Unknown { uid: Some(1000) }));
+    assert_eq!((event.body["intent"].as_str(), event.body["message"].as_str()), (Some("connect"), Some(error.message.as_str())));
+    let audit = world.ask("alice", GetAudit { workflow: None, limit: 0 }).await.unwrap();
+    assert_eq!(audit.events.iter().filter(|event| event.body["intent"] == "connect").count(), 100);
+    // The state's owner has the same unix user: what he is refused is recorded all the same.
+    let stranger = peer(None);
+    world.ask_from(stranger, None, None, WhoAmI {}).await.unwrap_err();
+    assert_eq!(newest_event(&world).await.body["intent"], "whoami");
+    world.clock.advance_s(60);
+    world.engine.turned_away(Some(1000), &error).await;
+    assert_eq!(newest_event(&world).await.body["passed_over"], 200);
 }

@@ -34,6 +34,7 @@ pub mod time;
 pub mod untrusted;
 pub mod verdict;
 pub mod wire;
+pub mod worker;
 
 pub use canonical::{Digest, canonical_json};
 pub use error::{ErrorCode, ErrorKind, OrcError};

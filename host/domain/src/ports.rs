@@ -14,6 +14,7 @@ use crate::output::CommandResult;
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
 use crate::verdict::*;
+use crate::worker::{Answer, AnswerFault, WorkerCall, WorkerEnded, WorkerTask};
 
 /// Tells the time.
 pub trait Clock: Send + Sync {
@@ -265,4 +266,19 @@ pub trait Launcher: Send + Sync {
     /// Waits, for a bounded time, until the supervisor `pid` of a launch that nobody follows any more is gone, and its tree with it.
     /// `false`: it is still there.
     async fn gone(&self, pid: u32) -> bool;
+}
+
+/// What one kind of worker is told, and how its answer is read: an adapter per CLI. It starts nothing and decides nothing.
+pub trait Worker: Send + Sync {
+    /// How its program is called for this task.
+    ///
+    /// # Errors
+    /// When the task has no form that the program takes.
+    fn call(&self, task: &WorkerTask) -> Result<WorkerCall, String>;
+
+    /// The answer in what it printed. The caller compares it with the schema.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn answer(&self, ended: &WorkerEnded) -> Result<Answer, AnswerFault>;
 }

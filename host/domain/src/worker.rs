@@ -43,8 +43,16 @@ pub struct WorkerTask {
     pub access: WorkerAccess,
     /// Its workspace: an absolute path, and its working directory.
     pub workspace: String,
+    /// What the operator asked for, in his own words; absent where the plan has a command. It is in the prompt too: this is for programs,
+    /// which would otherwise have to find it between other people's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Untrusted>,
     /// Everything that it is told, in words, the schema included.
     pub prompt: String,
+    /// The diff that is to be judged, as git says it and whole; absent where the phase judges none, or where it is too large to pass on.
+    /// The prompt quotes it too, but escaped, and without its middle where it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Untrusted>,
     /// The JSON Schema of its answer.
     pub output_schema: Value,
     /// Why the attempt before was blocked; empty for the first.
@@ -113,11 +121,11 @@ word_enum! {
         Failed = "failed",
         /// It printed nothing.
         Empty = "empty",
-        /// It printed no object.
+        /// It printed no object that can be taken: prose, JSON that breaks off, a key twice, nesting too deep.
         NoObject = "no_object",
         /// It printed several, and which one is meant cannot be known.
         SeveralObjects = "several_objects",
-        /// It printed more than is kept.
+        /// It printed more than is kept, or an object larger than is read.
         TooLarge = "too_large",
         /// It printed what is no UTF-8.
         NotUtf8 = "not_utf8",

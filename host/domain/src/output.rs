@@ -78,8 +78,8 @@ pub struct SecurityFinding {
     pub severity: Severity,
     /// What is wrong.
     pub summary: Untrusted,
-    /// Where.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Where. Written as `null` where there is none: the schema requires every property.
+    #[serde(default)]
     pub path: Option<Untrusted>,
 }
 

@@ -17,6 +17,9 @@ use crate::json::{self, TopLevel, is_space};
 /// The largest object that is read, in bytes. A phase's output is told to people and to the next phase: it is never that large.
 pub const MAX_OBJECT: usize = 1 << 20;
 
+/// How much of a worker's standard output is to be kept for finding its answer, in bytes.
+pub const MAX_STDOUT: usize = 8 << 20;
+
 /// How much of what a worker printed a fault keeps, in bytes.
 const HEAD: usize = 4096;
 

@@ -1,10 +1,12 @@
 //! Large inputs. They stay with the host; a guest opens one by name and reads it piece by piece, so that its memory and fuel do not
 //! depend on how much a worker wrote.
 
+use serde::de::DeserializeOwned;
+
 use crate::Declined;
 use crate::bindings::base::orc::guest::documents as host;
 
-/// The documents of a call: `diff`, `output`, `plan`. Needs the capability `documents`.
+/// The documents of a call: `diff`, `output`, `plan`, `schema`, `memory`, where there is one. Needs the capability `documents`.
 pub trait Documents {
     /// Their names.
     fn names(&self) -> Vec<String>;
@@ -14,6 +16,19 @@ pub trait Documents {
 }
 
 impl dyn Documents + '_ {
+    /// Reads a whole JSON document, [`LARGEST_JSON`] bytes at most.
+    ///
+    /// # Errors
+    /// [`Declined`] where there is none, it is too large, or it does not have this form; names the place.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Declined> {
+        let document = self.required(name)?;
+        let bytes = whole(&*document).ok_or_else(|| Declined::from(format!("the document `{name}` has more than {LARGEST_JSON} bytes")))?;
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(name, &error))?;
+        reader.end().map_err(|error| Declined::from(format!("the document `{name}` is no single JSON value: {error}")))?;
+        Ok(value)
+    }
+
     /// Opens one that the guest cannot judge without.
     ///
     /// # Errors
@@ -22,6 +37,37 @@ impl dyn Documents + '_ {
         self.open(name).ok_or_else(|| Declined::from(format!("this call has no document `{name}`, which is needed to judge")))
     }
 }
+
+fn misfit(name: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Declined {
+    let (path, error) = (error.path().to_string(), error.inner());
+    Declined::from(if path == "." {
+        format!("the document `{name}` does not have the form to judge: {error}")
+    } else {
+        format!("the document `{name}` does not have the form to judge, at `{path}`: {error}")
+    })
+}
+
+/// All bytes of a document that is not too large.
+fn whole(document: &dyn Document) -> Option<Vec<u8>> {
+    let size = document.size();
+    if size > LARGEST_JSON {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).ok()?);
+    loop {
+        let piece = document.read(bytes.len() as u64, PIECE);
+        if piece.is_empty() {
+            return Some(bytes);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+}
+
+/// The largest document that [`json`](trait.Documents.html#method.json) reads, in bytes: parsing costs fuel for each of them.
+pub const LARGEST_JSON: u64 = 1024 * 1024;
+
+/// Bytes that one read asks for.
+const PIECE: u32 = 64 * 1024;
 
 /// One document.
 pub trait Document {
@@ -100,7 +146,6 @@ impl<'a> Lines<'a> {
     pub const LONGEST: usize = 32 * 1024;
     /// Bytes that two pieces of a line share, so that nothing shorter is ever cut in two.
     pub const OVERLAP: usize = 1024;
-    const CHUNK: u32 = 64 * 1024;
 
     /// From the beginning of `document`.
     pub fn new(document: &'a dyn Document) -> Self {
@@ -135,7 +180,7 @@ impl<'a> Lines<'a> {
     }
 
     fn refill(&mut self) -> bool {
-        self.chunk = self.document.read(self.offset, Self::CHUNK);
+        self.chunk = self.document.read(self.offset, PIECE);
         self.at = 0;
         self.offset += self.chunk.len() as u64;
         !self.chunk.is_empty()
@@ -165,7 +210,31 @@ impl<'a> Lines<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestDocument;
+    use crate::testing::{TestDocument, TestDocuments};
+
+    #[test]
+    fn json_has_the_form_or_is_no_answer() {
+        let read = |text: &str| (&TestDocuments::output(text) as &dyn Documents).json::<std::collections::BTreeMap<String, u8>>("output");
+        assert_eq!(read("{\"a\": 1} \n").unwrap()["a"], 1);
+        let large = format!("{{\"a\": 1{}}}", " ".repeat(1024 * 1024));
+        let deep = format!("{{\"a\": {}", "[".repeat(100_000));
+        let table = [
+            ("", "EOF"),
+            ("{} {}", "no single JSON value"),
+            ("[]", "does not have the form to judge: invalid type"),
+            ("{\"a\": \"b\"}", "at `a`: invalid type"),
+            ("{\"a\": 300}", "at `a`: invalid value"),
+            ("prose", "expected value"),
+            (&large, "more than 1048576 bytes"),
+            (&deep, "at `a`"),
+        ];
+        for (text, why) in table {
+            let declined = read(text).unwrap_err().to_string();
+            assert!(declined.contains(why), "{declined}");
+        }
+        let none = (&TestDocuments::none() as &dyn Documents).json::<u8>("output").unwrap_err();
+        assert!(none.to_string().contains("no document `output`"), "{none}");
+    }
 
     fn pieces(text: &[u8]) -> Vec<(Vec<u8>, bool, bool)> {
         let document = TestDocument::new("text/plain", text);

@@ -6,7 +6,7 @@
 //! **Never belongs here:** a rule of a particular gate, anything of the host (not even its types), WASI, a clock, randomness.
 //!
 //! **Key types:** [`Gate`], [`Hook`], [`Validator`] with [`gate!`], [`hook!`], [`validator!`]; [`Settings`]; [`Facts`], [`Verdict`],
-//! [`Finding`]; [`Documents`]; [`diff::visit`]; [`glob::Globs`].
+//! [`Finding`], [`Effect`]; [`Documents`]; [`diff::visit`]; [`glob::Globs`].
 //!
 //! **Pitfalls:** a component imports exactly what its code reaches: calling [`log`] or opening a document makes it need that capability
 //! in `guest.toml`. The three macros must not be used twice in one crate. A panic is a trap, so a fault, so "blocked": answer
@@ -17,6 +17,7 @@ mod bindings;
 pub mod component;
 pub mod diff;
 mod documents;
+pub mod effects;
 pub mod glob;
 mod kinds;
 pub mod log;
@@ -24,13 +25,16 @@ mod manifest;
 mod settings;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+pub mod text;
+mod words;
 
 pub use answer::Declined;
 pub use bindings::base::orc::guest::input::Facts;
 pub use bindings::base::orc::guest::types::{
-    Attribute, Change, ChangeKind, Command, Context, Effect, End, Finding, Report, Severity, Verdict,
+    Attribute, BacklogItem, BacklogKind, Change, ChangeKind, Command, Context, Effect, End, Finding, Memory, MemoryKind, Report, Severity,
+    Verdict,
 };
-pub use documents::{Document, Documents, Lines, Piece};
+pub use documents::{Document, Documents, LARGEST_JSON, Lines, Piece};
 pub use kinds::{Described, Gate, Hook, Validator};
 pub use manifest::Manifest;
 pub use settings::{NoSettings, Settings};
@@ -39,8 +43,8 @@ pub use settings::{NoSettings, Settings};
 pub mod prelude {
     pub use crate::glob::Globs;
     pub use crate::{
-        Change, ChangeKind, Command, Context, Declined, Document, Documents, Effect, End, Facts, Finding, Gate, Hook, NoSettings, Report,
-        Settings, Severity, Validator, Verdict,
+        BacklogItem, BacklogKind, Change, ChangeKind, Command, Context, Declined, Document, Documents, Effect, End, Facts, Finding, Gate,
+        Hook, Memory, MemoryKind, NoSettings, Report, Settings, Severity, Validator, Verdict,
     };
     pub use serde::Deserialize;
 }

@@ -159,6 +159,38 @@ impl fmt::Display for GuestFault {
     }
 }
 
+word_enum! {
+    /// What a memory item says.
+    MemoryKind, "memory kind" {
+        /// How something is.
+        Fact = "fact",
+        /// What was decided, and why.
+        Decision = "decision",
+        /// How things are done in the project.
+        Convention = "convention",
+        /// What goes wrong easily.
+        Pitfall = "pitfall",
+    }
+}
+
+word_enum! {
+    /// What kind of work a backlog item is.
+    BacklogKind, "backlog kind" {
+        /// Something does not work.
+        Bug = "bug",
+        /// Something is not safe.
+        Security = "security",
+        /// Something works and will be expensive.
+        Debt = "debt",
+        /// Something is not tested.
+        Test = "test",
+        /// Something is not written down.
+        Docs = "docs",
+        /// Something was left for later.
+        FollowUp = "follow_up",
+    }
+}
+
 /// What a hook wants done: data that the host applies if granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case", deny_unknown_fields)]
@@ -174,6 +206,30 @@ pub enum Effect {
     Notify {
         /// What.
         message: Untrusted,
+    },
+    /// Propose an item for the project's memory.
+    Remember {
+        /// What it says.
+        kind: MemoryKind,
+        /// In words.
+        text: Untrusted,
+        /// The file that it is about, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<Untrusted>,
+    },
+    /// Put an item into the project's backlog.
+    Backlog {
+        /// What kind of work.
+        kind: BacklogKind,
+        /// How bad it is to leave it.
+        severity: Severity,
+        /// In one line.
+        title: Untrusted,
+        /// In full.
+        detail: Untrusted,
+        /// The file that it is about, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<Untrusted>,
     },
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orc_domain::grant::LaunchEnd;
 use orc_domain::output::CommandResult;
 use orc_domain::ports::{Change, ChangeKind, GuestContext, GuestInput};
-use orc_domain::verdict::{Effect, FaultClass, Finding, GuestFault, Report, Severity, Verdict};
+use orc_domain::verdict::{FaultClass, Finding, GuestFault, Report, Severity, Verdict};
 use orc_domain::{Code, Untrusted};
 
 use crate::bindings::{input, types};
@@ -79,17 +79,6 @@ pub(crate) fn verdict(answer: Result<types::Verdict, String>) -> Result<Verdict,
     })
 }
 
-/// A hook's answer.
-pub(crate) fn effects(answer: Result<Vec<types::Effect>, String>) -> Result<Vec<Effect>, GuestFault> {
-    let effect = |effect| match effect {
-        types::Effect::Annotate(attribute) => {
-            Ok(Effect::Annotate { name: attribute_name(&attribute.name)?, value: attribute.value.into() })
-        }
-        types::Effect::Notify(message) => Ok(Effect::Notify { message: message.into() }),
-    };
-    judged(answer)?.into_iter().map(effect).collect()
-}
-
 /// A validator's answer.
 pub(crate) fn validation(answer: Result<Vec<types::Finding>, String>) -> Result<Vec<Finding>, GuestFault> {
     Ok(findings(judged(answer)?))
@@ -100,7 +89,8 @@ pub(crate) fn findings(findings: Vec<types::Finding>) -> Vec<Finding> {
     findings.into_iter().map(finding).collect()
 }
 
-fn judged<T>(answer: Result<T, String>) -> Result<T, GuestFault> {
+/// The answer of a guest that could judge.
+pub(crate) fn judged<T>(answer: Result<T, String>) -> Result<T, GuestFault> {
     answer.map_err(|why| fault(FaultClass::RunDeclined, format!("it cannot judge: {}", quoted(why))))
 }
 
@@ -117,7 +107,7 @@ fn report(report: types::Report) -> Result<Report, GuestFault> {
 }
 
 /// Names of facts become keys and columns: they keep to the form of codes.
-fn attribute_name(name: &str) -> Result<String, GuestFault> {
+pub(crate) fn attribute_name(name: &str) -> Result<String, GuestFault> {
     match name.parse::<Code>() {
         Ok(name) => Ok(name.to_string()),
         Err(invalid) => Err(fault(FaultClass::RunOutput, format!("an annotation's name is malformed: {invalid}"))),
@@ -128,15 +118,19 @@ fn finding(finding: types::Finding) -> Finding {
     Finding {
         rule: finding.rule.into(),
         message: finding.message.into(),
-        severity: match finding.severity {
-            types::Severity::Info => Severity::Info,
-            types::Severity::Low => Severity::Low,
-            types::Severity::Medium => Severity::Medium,
-            types::Severity::High => Severity::High,
-            types::Severity::Critical => Severity::Critical,
-        },
+        severity: severity(finding.severity),
         path: finding.path.map(Untrusted::new),
         line: finding.line,
         fix: finding.fix.map(Untrusted::new),
+    }
+}
+
+pub(crate) const fn severity(severity: types::Severity) -> Severity {
+    match severity {
+        types::Severity::Info => Severity::Info,
+        types::Severity::Low => Severity::Low,
+        types::Severity::Medium => Severity::Medium,
+        types::Severity::High => Severity::High,
+        types::Severity::Critical => Severity::Critical,
     }
 }

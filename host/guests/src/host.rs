@@ -15,12 +15,12 @@ use wasmtime::{Engine, Store};
 use crate::bindings::input;
 use crate::cache::{Cache, CacheError};
 use crate::call::{Caller, Calling, Inputs};
-use crate::convert;
 use crate::document::Documents;
 use crate::fault::{fault, quoted};
 use crate::imports::CallState;
 use crate::inspect::{self, Inspection};
 use crate::load::Module;
+use crate::{convert, effects};
 
 /// How guests are run.
 #[derive(Debug, Clone)]
@@ -243,7 +243,7 @@ impl Guests for WasmGuests {
             module,
             Documents::new(input.documents),
             |store, instance, module| Box::pin(async move { module.hooking(&mut *store, &instance)?.call_run(store, &facts).await }),
-            convert::effects,
+            effects::effects,
         )
         .await
     }

@@ -19,7 +19,7 @@
 //! | a host call still under way at that end | `run.wall` |
 //! | memory or table refused, and then it did not answer | `run.memory` |
 //! | stack overflow / any other trap | `run.stack` / `run.trap` |
-//! | an answer, or data for a host call, that is malformed or above `output_bytes` | `run.output` |
+//! | an answer, or data for a host call, that is malformed or above `output_bytes`; effects beyond their bounds | `run.output` |
 //! | it answered that it cannot judge | `run.declined` |
 //! | its typed input is above `input_bytes`, it was not loaded, or ORC's side broke | `run.host` |
 //! | no place became free within a second | `run.busy` |
@@ -35,6 +35,7 @@ mod cache;
 mod call;
 mod convert;
 mod document;
+mod effects;
 mod engine;
 mod fault;
 mod host;

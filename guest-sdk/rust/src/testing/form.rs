@@ -9,7 +9,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{TestDocument, TestDocuments, facts};
-use crate::{Change, ChangeKind, Command, End, Facts, Finding, Severity};
+use crate::{BacklogKind, Change, ChangeKind, Command, Effect, End, Facts, Finding, MemoryKind, Severity};
+
+/// Whose case it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Gate,
+    Hook,
+    Validator,
+}
 
 /// A case, in order.
 #[derive(Debug)]
@@ -20,10 +28,12 @@ pub(super) struct Case {
     pub(super) expect: Expect,
 }
 
-/// What a case of a gate expects. Findings: each in this order, with anything between.
+/// What a case expects. Findings: each in this order, with anything between. Effects: these and no others.
 #[derive(Debug)]
 pub(super) enum Expect {
     Verdict { word: &'static str, findings: Vec<ExpectedFinding> },
+    Effects(Vec<ExpectedEffect>),
+    Valid { valid: bool, findings: Vec<ExpectedFinding> },
     Fault(FaultClass),
     SettingsRejected { findings: Vec<ExpectedFinding> },
 }
@@ -111,6 +121,8 @@ struct CaseDocument {
 #[serde(deny_unknown_fields)]
 struct ExpectTable {
     verdict: Option<VerdictWord>,
+    effects: Option<Vec<ExpectedEffect>>,
+    valid: Option<bool>,
     fault: Option<FaultClass>,
     #[serde(default)]
     settings_rejected: bool,
@@ -125,7 +137,17 @@ pub(super) struct ExpectedFinding {
     rule: String,
     path: Option<String>,
     line: Option<u32>,
-    severity: Option<SeverityWord>,
+    severity: Option<Severity>,
+}
+
+/// An effect that must be there; what is not given is not compared.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum ExpectedEffect {
+    Annotate { name: String, value: Option<String> },
+    Notify { message: Option<String> },
+    Remember { kind: MemoryKind, text: Option<String>, path: Option<String> },
+    Backlog { kind: BacklogKind, severity: Option<Severity>, title: Option<String>, detail: Option<String>, path: Option<String> },
 }
 
 /// A word of a fixed set, as in the host's domain. Anything else is refused, and the message lists them.
@@ -152,8 +174,6 @@ words!(Position:
 
 words!(VerdictWord: Pass = "pass", Fail = "fail", Ask = "ask", NotApplicable = "not_applicable");
 
-words!(SeverityWord: Info = "info", Low = "low", Medium = "medium", High = "high", Critical = "critical");
-
 words!(FaultClass:
     LoadDigest = "load.digest",
     LoadInvalid = "load.invalid",
@@ -173,29 +193,62 @@ words!(FaultClass:
 );
 
 /// Reads a case that stands in `dir`; the error is for its author.
-pub(super) fn parse(text: &str, dir: &Path) -> Result<Case, String> {
+pub(super) fn parse(text: &str, kind: Kind, dir: &Path) -> Result<Case, String> {
     let file: CaseFile = toml::from_str(text).map_err(|error| error.to_string())?;
-    Ok(Case { facts: file.facts()?, documents: file.documents(dir)?, settings: file.settings, expect: file.expect.take()? })
+    Ok(Case { facts: file.facts(kind)?, documents: file.documents(dir)?, settings: file.settings, expect: file.expect.take(kind)? })
 }
 
 impl ExpectTable {
-    fn take(self) -> Result<Expect, String> {
+    fn take(self, kind: Kind) -> Result<Expect, String> {
         let found_none = self.findings.is_empty();
-        match (self.verdict, self.fault, self.settings_rejected) {
-            (Some(word), None, false) => Ok(Expect::Verdict { word: word.as_str(), findings: self.findings }),
-            (None, Some(class), false) if found_none => Ok(Expect::Fault(class)),
-            (None, None, true) => Ok(Expect::SettingsRejected { findings: self.findings }),
-            _ => Err(
-                "[expect] of a gate holds exactly one of `verdict`, `fault` and `settings_rejected = true`; `findings` go with all but \
-                      `fault`"
-                    .to_owned(),
-            ),
+        match (self.verdict, self.effects, self.valid, self.fault, self.settings_rejected) {
+            (Some(word), None, None, None, false) if kind == Kind::Gate => {
+                Ok(Expect::Verdict { word: word.as_str(), findings: self.findings })
+            }
+            (None, Some(effects), None, None, false) if kind == Kind::Hook && found_none => Ok(Expect::Effects(effects)),
+            (None, None, Some(valid), None, false) if kind == Kind::Validator => Ok(Expect::Valid { valid, findings: self.findings }),
+            (None, None, None, Some(class), false) if found_none => Ok(Expect::Fault(class)),
+            (None, None, None, None, true) => Ok(Expect::SettingsRejected { findings: self.findings }),
+            _ => Err(format!(
+                "[expect] of a {} holds exactly one of `{}`, `fault` and `settings_rejected = true`; `findings` go with all but `effects` \
+                 and `fault`",
+                kind.word(),
+                kind.answer()
+            )),
+        }
+    }
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Hook => "hook",
+            Self::Validator => "validator",
+        }
+    }
+
+    /// The key of its answer.
+    const fn answer(self) -> &'static str {
+        match self {
+            Self::Gate => "verdict",
+            Self::Hook => "effects",
+            Self::Validator => "valid",
+        }
+    }
+
+    /// Where the host puts a case that names no position.
+    const fn position(self) -> Position {
+        match self {
+            Self::Gate => Position::PostGate,
+            Self::Hook => Position::PostHook,
+            Self::Validator => Position::Validator,
         }
     }
 }
 
 impl CaseFile {
-    fn facts(&self) -> Result<Facts, String> {
+    fn facts(&self, kind: Kind) -> Result<Facts, String> {
         let mut facts = facts(self.changes.iter().map(CaseChange::to_change).collect());
         facts.commands = self.commands.iter().map(CaseCommand::to_command).collect::<Result<_, _>>()?;
         facts.verification_expected = self.verification_expected;
@@ -203,9 +256,7 @@ impl CaseFile {
         if let Some(phase) = &self.context.phase {
             context.phase = phase_name(phase)?.to_owned();
         }
-        if let Some(position) = self.context.position {
-            context.position = position.as_str().to_owned();
-        }
+        context.position = self.context.position.unwrap_or(kind.position()).as_str().to_owned();
         context.attempt = self.context.attempt.unwrap_or(context.attempt);
         Ok(facts)
     }
@@ -279,20 +330,38 @@ impl CaseDocument {
 impl ExpectedFinding {
     pub(super) fn fits(&self, finding: &Finding) -> bool {
         self.rule == finding.rule
-            && self.path.as_ref().is_none_or(|path| Some(path) == finding.path.as_ref())
+            && same_path(&self.path, finding.path.as_ref())
             && self.line.is_none_or(|line| Some(line) == finding.line)
-            && self.severity.is_none_or(|severity| severity.as_str() == word(finding.severity))
+            && self.severity.is_none_or(|severity| severity == finding.severity)
     }
 }
 
-const fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
+impl ExpectedEffect {
+    pub(super) fn fits(&self, effect: &Effect) -> bool {
+        match (self, effect) {
+            (Self::Annotate { name, value }, Effect::Annotate(found)) => *name == found.name && same(value, &found.value),
+            (Self::Notify { message }, Effect::Notify(found)) => same(message, found),
+            (Self::Remember { kind, text, path }, Effect::Remember(found)) => {
+                *kind == found.kind && same(text, &found.text) && same_path(path, found.path.as_ref())
+            }
+            (Self::Backlog { kind, severity, title, detail, path }, Effect::Backlog(found)) => {
+                *kind == found.kind
+                    && severity.is_none_or(|severity| severity == found.severity)
+                    && same(title, &found.title)
+                    && same(detail, &found.detail)
+                    && same_path(path, found.path.as_ref())
+            }
+            _ => false,
+        }
     }
+}
+
+fn same(expected: &Option<String>, found: &str) -> bool {
+    expected.as_ref().is_none_or(|expected| expected == found)
+}
+
+fn same_path(expected: &Option<String>, found: Option<&String>) -> bool {
+    expected.as_ref().is_none_or(|expected| Some(expected) == found)
 }
 
 #[cfg(test)]
@@ -300,7 +369,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Case, String> {
-        parse(text, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing")))
+        read_as(Kind::Gate, text)
+    }
+
+    fn read_as(kind: Kind, text: &str) -> Result<Case, String> {
+        parse(text, kind, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing")))
     }
 
     const PASS: &str = "[expect]\nverdict = \"pass\"\n";
@@ -317,8 +390,8 @@ mod tests {
             ("settings that are not rejected", "settings_rejected = false", "exactly one of"),
             ("an unknown verdict", "verdict = \"passes\"", "unknown variant `passes`"),
             ("an unknown fault", "fault = \"run.delined\"", "unknown variant `run.delined`"),
-            ("a hook's answer", "effects = []", "unknown field `effects`"),
-            ("a validator's answer", "valid = true", "unknown field `valid`"),
+            ("a hook's answer", "effects = []", "exactly one of `verdict`"),
+            ("a validator's answer", "valid = true", "exactly one of `verdict`"),
             ("an unknown severity", "verdict = \"fail\"\nfindings = [{ rule = \"r\", severity = \"hgih\" }]", "unknown variant `hgih`"),
             ("a finding without a rule", "verdict = \"fail\"\nfindings = [{ path = \"p\" }]", "missing field `rule`"),
         ];
@@ -345,6 +418,35 @@ mod tests {
             let error = read(&text).map(|_| "it was taken").unwrap_err();
             assert!(error.contains(why), "{name}: {error}");
         }
+    }
+
+    #[test]
+    fn each_kind_has_an_answer_of_its_own() {
+        let hook = [
+            ("verdict = \"pass\"", "[expect] of a hook holds exactly one of `effects`"),
+            ("effects = []\nfindings = [{ rule = \"r\" }]", "exactly one of `effects`"),
+            ("effects = [{ effect = \"remember\", text = \"t\" }]", "missing field `kind`"),
+            ("effects = [{ effect = \"remember\", kind = \"note\" }]", "unknown variant `note`"),
+            ("effects = [{ effect = \"backlog\", kind = \"follow-up\" }]", "unknown variant `follow-up`"),
+            ("effects = [{ effect = \"backlog\", kind = \"bug\", summary = \"s\" }]", "unknown field `summary`"),
+            ("effects = [{ effect = \"forget\" }]", "unknown variant `forget`"),
+        ];
+        for (expect, why) in hook {
+            let error = read_as(Kind::Hook, &format!("[expect]\n{expect}\n")).map(|_| "it was taken").unwrap_err();
+            assert!(error.contains(why), "{expect}: {error}");
+        }
+        let error = read_as(Kind::Validator, "[expect]\neffects = []\n").map(|_| "it was taken").unwrap_err();
+        assert!(error.contains("[expect] of a validator holds exactly one of `valid`"), "{error}");
+        let kinds =
+            ["bug", "security", "debt", "test", "docs", "follow_up"].map(|kind| format!("{{ effect = \"backlog\", kind = \"{kind}\" }}"));
+        let memory = ["fact", "decision", "convention", "pitfall"].map(|kind| format!("{{ effect = \"remember\", kind = \"{kind}\" }}"));
+        let all = format!("[expect]\neffects = [{}, {}]\n", kinds.join(", "), memory.join(", "));
+        let case = read_as(Kind::Hook, &all).unwrap();
+        assert!(matches!(case.expect, Expect::Effects(effects) if effects.len() == 10));
+        assert_eq!(case.facts.context.position, "post_hook");
+        let case = read_as(Kind::Validator, "[expect]\nvalid = false\nfindings = [{ rule = \"r\" }]\n").unwrap();
+        assert!(matches!(case.expect, Expect::Valid { valid: false, findings } if findings.len() == 1));
+        assert_eq!(case.facts.context.position, "validator");
     }
 
     #[test]

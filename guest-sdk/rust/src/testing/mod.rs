@@ -3,10 +3,11 @@
 //!
 //! Not part of a component: it is compiled for native targets only, and its functions panic as tests do.
 
+mod bounds;
 mod cases;
 mod form;
 
-pub use cases::{check_manifest, run_gate_cases};
+pub use cases::{check_manifest, run_gate_cases, run_hook_cases, run_validator_cases};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -54,7 +55,7 @@ pub fn command(argv: &[&str], end: End) -> Command {
 /// The messages of `check-settings`.
 pub fn settings_of<G: Described, S: Settings>(over: Value) -> Result<S, Vec<String>> {
     let over = over.as_object().cloned().unwrap_or_else(Map::new);
-    cases::read_settings::<G, S>(&over).map_err(|findings| findings.into_iter().map(|finding| finding.message).collect())
+    cases::read_settings(G::MANIFEST, &over).map_err(|findings| findings.into_iter().map(|finding| finding.message).collect())
 }
 
 /// Documents held in memory.
@@ -72,6 +73,11 @@ impl TestDocuments {
     pub fn with(mut self, name: &str, document: TestDocument) -> Self {
         self.0.insert(name.to_owned(), document);
         self
+    }
+
+    /// Only the document `output`, as JSON.
+    pub fn output(text: impl AsRef<[u8]>) -> Self {
+        Self::none().with("output", TestDocument::new("application/json", text))
     }
 
     /// Only the document `diff`.

@@ -7,7 +7,7 @@ use orc_domain::contract::BindingPosition;
 use orc_domain::grant::LaunchEnd;
 use orc_domain::output::CommandResult;
 use orc_domain::ports::{Change, ChangeKind, Document, GuestContext, GuestInput};
-use orc_domain::verdict::{FaultClass, GuestKind, Severity};
+use orc_domain::verdict::{BacklogKind, FaultClass, GuestKind, MemoryKind, Severity};
 use orc_domain::{PhaseName, Untrusted};
 use serde::Deserialize;
 
@@ -145,6 +145,8 @@ pub(crate) struct ExpectedFinding {
 pub(crate) enum ExpectedEffect {
     Annotate { name: String, value: Option<String> },
     Notify { message: Option<String> },
+    Remember { kind: MemoryKind, text: Option<String>, path: Option<String> },
+    Backlog { kind: BacklogKind, severity: Option<Severity>, title: Option<String>, detail: Option<String>, path: Option<String> },
 }
 
 const fn yes() -> bool {

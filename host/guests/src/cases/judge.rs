@@ -53,11 +53,14 @@ fn report_of(verdict: &Verdict) -> &[Finding] {
 }
 
 fn is_finding(expected: &ExpectedFinding, found: &Finding) -> bool {
-    let same_path = |path: &String| found.path.as_ref().is_some_and(|found| found.raw() == path);
     expected.rule == found.rule.raw()
-        && expected.path.as_ref().is_none_or(same_path)
+        && same_path(expected.path.as_deref(), found.path.as_ref())
         && expected.line.is_none_or(|line| found.line == Some(line))
         && expected.severity.is_none_or(|severity| found.severity == severity)
+}
+
+fn same_path(expected: Option<&str>, found: Option<&Untrusted>) -> bool {
+    expected.is_none_or(|expected| found.is_some_and(|found| found.raw() == expected))
 }
 
 fn is_effect(expected: &ExpectedEffect, effect: &Effect) -> bool {
@@ -67,6 +70,19 @@ fn is_effect(expected: &ExpectedEffect, effect: &Effect) -> bool {
             name == found && same(value, found_value)
         }
         (ExpectedEffect::Notify { message }, Effect::Notify { message: found }) => same(message, found),
+        (ExpectedEffect::Remember { kind, text, path }, Effect::Remember { kind: found, text: found_text, path: found_path }) => {
+            kind == found && same(text, found_text) && same_path(path.as_deref(), found_path.as_ref())
+        }
+        (
+            ExpectedEffect::Backlog { kind, severity, title, detail, path },
+            Effect::Backlog { kind: found, severity: found_severity, title: found_title, detail: found_detail, path: found_path },
+        ) => {
+            kind == found
+                && severity.is_none_or(|severity| severity == *found_severity)
+                && same(title, found_title)
+                && same(detail, found_detail)
+                && same_path(path.as_deref(), found_path.as_ref())
+        }
         _ => false,
     }
 }
@@ -95,6 +111,13 @@ fn expected_effect(effect: &ExpectedEffect) -> String {
     match effect {
         ExpectedEffect::Annotate { name, value } => format!("annotate {name}={}", value.as_deref().unwrap_or("…")),
         ExpectedEffect::Notify { message } => format!("notify {}", message.as_deref().unwrap_or("…")),
+        ExpectedEffect::Remember { kind, text, path } => {
+            format!("remember {kind}{}: {}", place(path.as_deref(), None), text.as_deref().unwrap_or("…"))
+        }
+        ExpectedEffect::Backlog { kind, severity, title, path, .. } => {
+            let severity = severity.map(|severity| format!(" {severity}")).unwrap_or_default();
+            format!("backlog {kind}{severity}{}: {}", place(path.as_deref(), None), title.as_deref().unwrap_or("…"))
+        }
     }
 }
 
@@ -119,8 +142,7 @@ fn findings(findings: &[Finding]) -> String {
     const SHOWN: usize = 10;
     let mut words = String::new();
     for finding in findings.iter().take(SHOWN) {
-        let path = finding.path.as_ref().map(|path| path.for_line(120));
-        let place = place(path.as_deref(), finding.line);
+        let place = place(shown(&finding.path).as_deref(), finding.line);
         // Writing to a string cannot fail.
         let _ = write!(words, "; {} {}{place}: {}", finding.rule.for_line(80), finding.severity, finding.message.for_line(160));
     }
@@ -134,7 +156,15 @@ fn effect(effect: &Effect) -> String {
     match effect {
         Effect::Annotate { name, value } => format!("annotate {name}={}", value.for_line(120)),
         Effect::Notify { message } => format!("notify {}", message.for_line(200)),
+        Effect::Remember { kind, text, path } => format!("remember {kind}{}: {}", place(shown(path).as_deref(), None), text.for_line(200)),
+        Effect::Backlog { kind, severity, title, path, .. } => {
+            format!("backlog {kind} {severity}{}: {}", place(shown(path).as_deref(), None), title.for_line(200))
+        }
     }
+}
+
+fn shown(path: &Option<Untrusted>) -> Option<String> {
+    path.as_ref().map(|path| path.for_line(120))
 }
 
 fn place(path: Option<&str>, line: Option<u32>) -> String {

@@ -49,6 +49,7 @@
 //! |---|---|---|
 //! | `verdict = "pass"`, `"fail"`, `"ask"` or `"not_applicable"` | gates | it answers that, with `findings` where they are given |
 //! | `effects = [{ effect = "annotate", name = "n", value = "v" }, { effect = "notify", message = "m" }]` | hooks | it answers exactly these; `value` and `message` are compared where they are given |
+//! | `effects = [{ effect = "remember", kind = "pitfall", text = "t", path = "p" }, { effect = "backlog", kind = "bug", severity = "low", title = "t", detail = "d", path = "p" }]` | hooks | as above; all but `kind` is compared where it is given |
 //! | `valid = true` or `false` | validators | it has no findings, or some, with `findings` where they are given |
 //! | `fault = "run.fuel"` | all | loading or the call ends in a fault of that class |
 //! | `settings_rejected = true` | all | `check-settings` has findings, with `findings` where they are given |

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orc_domain::Untrusted;
 use orc_domain::ports::{Change, ChangeKind, Document, GuestInput, Guests};
-use orc_domain::verdict::{Capability, Effect, GuestKind, Severity, Verdict};
+use orc_domain::verdict::{BacklogKind, Capability, Effect, GuestKind, MemoryKind, Severity, Verdict};
 
 use crate::support::{Wat, binding, gate, gate_limited, host, input};
 
@@ -150,11 +150,14 @@ async fn verdicts_carry_findings_and_annotations() {
 
 #[tokio::test]
 async fn hooks_answer_effects_and_validators_findings() {
-    // ok([annotate(probe=1.0.0), notify(probe)])
+    // ok([annotate(probe=1.0.0), notify(probe), remember(pitfall probe), backlog(follow-up, high, probe, 1.0.0, at probe)]); 36 bytes each
     let hook = Wat {
         world: "hook",
-        fields: r#"(data (i32.const 68) "\00\08\00\00\02\00\00\00")
-          (data (i32.const 2048) "\00\00\00\00\00\04\00\00\05\00\00\00\10\04\00\00\05\00\00\00\01\00\00\00\00\04\00\00\05\00\00\00")"#,
+        fields: r#"(data (i32.const 68) "\00\08\00\00\04\00\00\00")
+          (data (i32.const 2048) "\00\00\00\00\00\04\00\00\05\00\00\00\10\04\00\00\05\00\00\00")
+          (data (i32.const 2084) "\01\00\00\00\00\04\00\00\05\00\00\00")
+          (data (i32.const 2120) "\02\00\00\00\03\00\00\00\00\04\00\00\05\00\00\00")
+          (data (i32.const 2156) "\03\00\00\00\05\03\00\00\00\04\00\00\05\00\00\00\10\04\00\00\05\00\00\00\01\00\00\00\00\04\00\00\05\00\00\00")"#,
         ..Wat::default()
     };
     let (host, component) = (host(2), hook.build());
@@ -162,7 +165,15 @@ async fn hooks_answer_effects_and_validators_findings() {
     host.load(&bound, component).await.unwrap();
     let effects = host.hook(&bound, input()).await.outcome.unwrap();
     let annotate = Effect::Annotate { name: "probe".into(), value: Untrusted::new("1.0.0") };
-    assert_eq!(effects, [annotate, Effect::Notify { message: Untrusted::new("probe") }]);
+    let remember = Effect::Remember { kind: MemoryKind::Pitfall, text: Untrusted::new("probe"), path: None };
+    let backlog = Effect::Backlog {
+        kind: BacklogKind::FollowUp,
+        severity: Severity::High,
+        title: Untrusted::new("probe"),
+        detail: Untrusted::new("1.0.0"),
+        path: Some(Untrusted::new("probe")),
+    };
+    assert_eq!(effects, [annotate, Effect::Notify { message: Untrusted::new("probe") }, remember, backlog]);
 
     let component = Wat { world: "validator", ..Wat::default() }.build();
     let bound = binding(GuestKind::Validator, &component, &[Capability::Documents]);

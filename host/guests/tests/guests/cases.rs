@@ -116,6 +116,17 @@ async fn faults_hooks_validators_and_settings_have_their_own_words() {
         fields: r#"(data (i32.const 68) "\00\08\00\00\01\00\00\00") (data (i32.const 2048) "\01\00\00\00\00\04\00\00\05\00\00\00")"#,
         ..Wat::default()
     };
+    let remembering = Wat {
+        world: "hook",
+        fields: r#"(data (i32.const 68) "\00\08\00\00\01\00\00\00") (data (i32.const 2048) "\02\00\00\00\01\00\00\00\00\04\00\00\05\00\00\00")"#,
+        ..Wat::default()
+    };
+    let listing = Wat {
+        world: "hook",
+        fields: r#"(data (i32.const 68) "\00\08\00\00\01\00\00\00") (data (i32.const 2048) "\03\00\00\00\02\01\00\00\00\04\00\00\05\00\00\00\10\04\00\00\05\00\00\00\01\00\00\00\00\04\00\00\05\00\00\00")"#,
+        ..Wat::default()
+    };
+    let mute = Wat { fields: r#"(data (i32.const 68) "\00\08\00\00\01\00\00\00") (data (i32.const 2048) "\02")"#, ..remembering.clone() };
     let validator = Wat { world: "validator", ..Wat::default() };
     let table = [
         (GuestKind::Gate, Wat::gate("unreachable"), r#"fault = "run.trap""#, true),
@@ -127,6 +138,19 @@ async fn faults_hooks_validators_and_settings_have_their_own_words() {
         (GuestKind::Hook, hook.clone(), r#"effects = [{ effect = "notify" }]"#, true),
         (GuestKind::Hook, hook.clone(), "effects = []", false),
         (GuestKind::Hook, hook, r#"effects = [{ effect = "annotate", name = "probe" }]"#, false),
+        (GuestKind::Hook, remembering.clone(), r#"effects = [{ effect = "remember", kind = "decision", text = "probe" }]"#, true),
+        (GuestKind::Hook, remembering.clone(), r#"effects = [{ effect = "remember", kind = "decision", path = "probe" }]"#, false),
+        (GuestKind::Hook, remembering, r#"effects = [{ effect = "remember", kind = "fact" }]"#, false),
+        (
+            GuestKind::Hook,
+            listing.clone(),
+            r#"effects = [{ effect = "backlog", kind = "debt", severity = "low", title = "probe", detail = "1.0.0", path = "probe" }]"#,
+            true,
+        ),
+        (GuestKind::Hook, listing.clone(), r#"effects = [{ effect = "backlog", kind = "debt" }]"#, true),
+        (GuestKind::Hook, listing.clone(), r#"effects = [{ effect = "backlog", kind = "debt", severity = "high" }]"#, false),
+        (GuestKind::Hook, listing, r#"effects = [{ effect = "backlog", kind = "debt", title = "prob" }]"#, false),
+        (GuestKind::Hook, mute, r#"fault = "run.output""#, true),
         (GuestKind::Validator, validator.clone(), "valid = true", true),
         (GuestKind::Validator, validator, "valid = false", false),
     ];

@@ -1,0 +1,64 @@
+//! Texts of bounded length. What a worker wrote may be a megabyte; what is said about it must not be.
+
+/// `text`, cut to at most `max` bytes between two characters. What was cut ends in `…`.
+pub fn cut(text: &str, max: usize) -> String {
+    const SIGN: &str = "…";
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let Some(room) = max.checked_sub(SIGN.len()) else { return String::new() };
+    let end = (0..=room).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}{SIGN}", text[..end].trim_end())
+}
+
+/// `text` as one line of at most `max` bytes: line breaks, tabs, other control characters and runs of spaces become one space each.
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(max));
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        // Enough to know that it must be cut: the rest of a megabyte is not looked at.
+        if line.len() > max {
+            break;
+        }
+    }
+    cut(&line, max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let table = [
+            ("", 0, ""),
+            ("short", 5, "short"),
+            ("longer", 5, "lo…"),
+            ("ééé", 6, "ééé"),
+            ("éééé", 6, "é…"),
+            ("ab cdef", 6, "ab…"),
+            ("abcd", 3, "…"),
+            ("abcd", 2, ""),
+        ];
+        for (text, max, expected) in table {
+            let cut = cut(text, max);
+            assert_eq!(cut, expected, "{text} to {max}");
+            assert!(cut.len() <= max, "{text} to {max}");
+        }
+    }
+
+    #[test]
+    fn a_line_has_no_breaks_and_no_controls() {
+        let table =
+            [("a\nb", "a b"), ("  a \t\r\n  b  ", "a b"), ("\u{1b}[31mred\u{7}", "[31mred"), ("a\u{2028}b\u{85}c", "a b c"), (" \n ", "")];
+        for (text, expected) in table {
+            assert_eq!(one_line(text, 100), expected, "{text:?}");
+        }
+        assert_eq!(one_line(&"word ".repeat(1_000_000), 10), "word wo…");
+        assert_eq!(one_line(&"x".repeat(1_000_000), 10).len(), 10);
+    }
+}

@@ -1,4 +1,4 @@
-//! Texts of bounded length. What a worker wrote may be a megabyte; what is said about it must not be.
+//! Texts of bounded length, and what is hidden in them. What a worker wrote may be a megabyte; what is said about it must not be.
 
 /// `text`, cut to at most `max` bytes between two characters. What was cut ends in `…`.
 pub fn cut(text: &str, max: usize) -> String {
@@ -28,6 +28,16 @@ pub fn one_line(text: &str, max: usize) -> String {
     cut(&line, max)
 }
 
+/// Whether a reader does not see this character, or sees others elsewhere because of it: controls (but for line breaks and tabs),
+/// bidirectional controls, zero-width characters, line and paragraph separators, tags, noncharacters. The host's list.
+pub fn is_hidden(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        || matches!(c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +58,16 @@ mod tests {
             let cut = cut(text, max);
             assert_eq!(cut, expected, "{text} to {max}");
             assert!(cut.len() <= max, "{text} to {max}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_is_hidden() {
+        for c in "\u{0}\u{1b}\u{7f}\u{85}\u{200b}\u{200e}\u{202e}\u{2066}\u{feff}\u{e0041}".chars() {
+            assert!(is_hidden(c), "{c:?}");
+        }
+        for c in "a é\n\t\r日🦀\u{a0}…".chars() {
+            assert!(!is_hidden(c), "{c:?}");
         }
     }
 

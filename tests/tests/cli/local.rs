@@ -6,18 +6,28 @@ use orc_tests::cli::Shell;
 use orc_tests::{edit, replace};
 use serde_json::Value;
 
+/// What every new root has.
+const STOCK: &[&str] = &[
+    "diff-budget",
+    "extract-backlog",
+    "protected-paths",
+    "secret-scan",
+    "verification-passed",
+    "workspace-clean",
+];
+
 #[test]
 fn gates_are_listed_inspected_tested_and_pinned() {
     let shell = Shell::solo();
     let list = shell.orcctl(&["gate", "list"]).ok();
-    for gate in ["diff-budget", "protected-paths", "secret-scan", "verification-passed", "workspace-clean"] {
-        assert!(list.stdout.contains(gate), "{list}");
-        let inspected = shell.orcctl(&["gate", "inspect", gate]).ok();
+    for guest in STOCK {
+        assert!(list.stdout.contains(guest), "{list}");
+        let inspected = shell.orcctl(&["gate", "inspect", guest]).ok();
         assert!(inspected.stdout.contains("digest   sha256:") && inspected.stdout.contains("export "), "{inspected}");
     }
     assert!(list.stdout.contains("verify pre_gate") && list.stdout.contains("verify post_gate"), "{list}");
     let rows = shell.orcctl(&["--format", "json", "gate", "list"]).ok().json();
-    assert_eq!(rows["guests"].as_array().unwrap().len(), 5);
+    assert_eq!(rows["guests"].as_array().unwrap().len(), STOCK.len());
     let _ = shell.orcctl(&["gate", "inspect", "secret-scam"]).fails(3, "not-found").says("orcctl gate list");
     let _ = shell.orcctl(&["gate", "inspect", "./nothing.wasm"]).fails(3, "not-found");
     let text = shell.path("text.wasm");

@@ -21,12 +21,25 @@ impl dyn Documents + '_ {
     /// # Errors
     /// [`Declined`] where there is none, it is too large, or it does not have this form; names the place.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, Declined> {
+        parse(name, &self.whole(name)?)
+    }
+
+    /// Reads a whole JSON document that must be an object, as outputs are. A derived `Deserialize` would also take an array of the fields'
+    /// values.
+    ///
+    /// # Errors
+    /// As [`json`](#method.json).
+    pub fn object<T: DeserializeOwned>(&self, name: &str) -> Result<T, Declined> {
+        let bytes = self.whole(name)?;
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Declined::from(format!("the document `{name}` is no JSON object")));
+        }
+        parse(name, &bytes)
+    }
+
+    fn whole(&self, name: &str) -> Result<Vec<u8>, Declined> {
         let document = self.required(name)?;
-        let bytes = whole(&*document).ok_or_else(|| Declined::from(format!("the document `{name}` has more than {LARGEST_JSON} bytes")))?;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(name, &error))?;
-        reader.end().map_err(|error| Declined::from(format!("the document `{name}` is no single JSON value: {error}")))?;
-        Ok(value)
+        whole(&*document).ok_or_else(|| Declined::from(format!("the document `{name}` has more than {LARGEST_JSON} bytes")))
     }
 
     /// Opens one that the guest cannot judge without.
@@ -36,6 +49,13 @@ impl dyn Documents + '_ {
     pub fn required(&self, name: &str) -> Result<Box<dyn Document>, Declined> {
         self.open(name).ok_or_else(|| Declined::from(format!("this call has no document `{name}`, which is needed to judge")))
     }
+}
+
+fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Declined> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| misfit(name, &error))?;
+    reader.end().map_err(|error| Declined::from(format!("the document `{name}` is no single JSON value: {error}")))?;
+    Ok(value)
 }
 
 fn misfit(name: &str, error: &serde_path_to_error::Error<serde_json::Error>) -> Declined {
@@ -212,6 +232,11 @@ mod tests {
     use super::*;
     use crate::testing::{TestDocument, TestDocuments};
 
+    #[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+    struct Fields {
+        a: u8,
+    }
+
     #[test]
     fn json_has_the_form_or_is_no_answer() {
         let read = |text: &str| (&TestDocuments::output(text) as &dyn Documents).json::<std::collections::BTreeMap<String, u8>>("output");
@@ -231,6 +256,11 @@ mod tests {
         for (text, why) in table {
             let declined = read(text).unwrap_err().to_string();
             assert!(declined.contains(why), "{declined}");
+        }
+        let object = |text: &str| (&TestDocuments::output(text) as &dyn Documents).object::<Fields>("output");
+        assert_eq!(object(" {\"a\": 1}").unwrap(), Fields { a: 1 });
+        for text in ["[1]", "", "1", "{\"a\": 1}{"] {
+            assert!(object(text).is_err(), "{text}");
         }
         let none = (&TestDocuments::none() as &dyn Documents).json::<u8>("output").unwrap_err();
         assert!(none.to_string().contains("no document `output`"), "{none}");

@@ -9,6 +9,7 @@ use serde_json::Value;
 /// What every new root has.
 const STOCK: &[&str] = &[
     "diff-budget",
+    "distill-memory",
     "extract-backlog",
     "protected-paths",
     "secret-scan",

@@ -45,7 +45,7 @@ impl Hook for ExtractBacklog {
     type Settings = ExtractBacklogSettings;
 
     fn run(_: &Facts, settings: &ExtractBacklogSettings, documents: &dyn Documents) -> Result<Vec<Effect>, Declined> {
-        let output: Output = documents.json("output")?;
+        let output: Output = documents.object("output")?;
         let mut items = settings.items(&output);
         let found = items.len();
         // The worst first: they are kept where there are too many.

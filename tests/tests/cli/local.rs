@@ -11,6 +11,7 @@ const STOCK: &[&str] = &[
     "diff-budget",
     "distill-memory",
     "extract-backlog",
+    "json-schema",
     "protected-paths",
     "secret-scan",
     "verification-passed",

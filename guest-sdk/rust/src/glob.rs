@@ -63,6 +63,12 @@ impl Glob {
 
     /// Whether the pattern matches `path`.
     pub fn matches(&self, path: &str) -> bool {
+        // The last parts decide most: `**/Cargo.lock` against thousands of other names must not cost a look at each directory.
+        if let Some(Part::One(last)) = self.parts.last()
+            && !part_matches(last.as_bytes(), path.rsplit('/').next().unwrap_or(path).as_bytes())
+        {
+            return false;
+        }
         let path: Vec<&str> = path.split('/').collect();
         match self.parts.split_last() {
             Some((Part::Any, before)) => (0..path.len()).any(|length| parts_match(before, &path[..length])),

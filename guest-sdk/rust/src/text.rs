@@ -28,6 +28,28 @@ pub fn one_line(text: &str, max: usize) -> String {
     cut(&line, max)
 }
 
+/// `text` as it can be shown in a message: one line of at most `max` bytes, hidden characters written as `\u{…}`.
+pub fn shown(text: &str, max: usize) -> String {
+    // No more than can be shown is looked at.
+    let mut visible = String::new();
+    for c in one_line_chars(text) {
+        if is_hidden(c) {
+            visible.extend(c.escape_unicode())
+        } else {
+            visible.push(c)
+        }
+        if visible.len() > max {
+            break;
+        }
+    }
+    cut(visible.trim(), max)
+}
+
+/// Line breaks and tabs as spaces.
+fn one_line_chars(text: &str) -> impl Iterator<Item = char> {
+    text.trim().chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
+}
+
 /// Whether a reader does not see this character, or sees others elsewhere because of it: controls (but for line breaks and tabs),
 /// bidirectional controls, zero-width characters, line and paragraph separators, tags, noncharacters. The host's list.
 pub fn is_hidden(c: char) -> bool {
@@ -59,6 +81,23 @@ mod tests {
             assert_eq!(cut, expected, "{text} to {max}");
             assert!(cut.len() <= max, "{text} to {max}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_hides_nothing() {
+        let table = [
+            ("plain", "plain"),
+            (" a\nb\t", "a b"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("日本", "日本"),
+            ("\u{e0041}", "\\u{e0041}"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text, 100), expected, "{text:?}");
+        }
+        assert_eq!(shown(&"ab\u{200b}".repeat(1_000_000), 12), "ab\\u{200b…");
+        assert!(shown(&"\u{200b}".repeat(1_000_000), 12).len() <= 12);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 /// What every new root has.
 const STOCK: &[&str] = &[
+    "dependency-guard",
     "diff-budget",
     "distill-memory",
     "extract-backlog",

@@ -17,6 +17,7 @@ const STOCK: &[&str] = &[
     "protected-paths",
     "review-threshold",
     "secret-scan",
+    "test-touch",
     "verification-passed",
     "workspace-clean",
 ];

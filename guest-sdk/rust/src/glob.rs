@@ -63,16 +63,15 @@ impl Glob {
 
     /// Whether the pattern matches `path`.
     pub fn matches(&self, path: &str) -> bool {
-        // The last parts decide most: `**/Cargo.lock` against thousands of other names must not cost a look at each directory.
-        if let Some(Part::One(last)) = self.parts.last()
-            && !part_matches(last.as_bytes(), path.rsplit('/').next().unwrap_or(path).as_bytes())
-        {
-            return false;
-        }
-        let path: Vec<&str> = path.split('/').collect();
+        self.matches_parts(&path.split('/').collect::<Vec<_>>())
+    }
+
+    fn matches_parts(&self, path: &[&str]) -> bool {
         match self.parts.split_last() {
-            Some((Part::Any, before)) => (0..path.len()).any(|length| parts_match(before, &path[..length])),
-            _ => parts_match(&self.parts, &path),
+            Some((Part::Any, before)) => {
+                (0..path.len()).any(|length| last_fits(before, &path[..length]) && parts_match(before, &path[..length]))
+            }
+            _ => last_fits(&self.parts, path) && parts_match(&self.parts, path),
         }
     }
 
@@ -104,7 +103,8 @@ impl Globs {
 
     /// The first that matches `path`.
     pub fn first_match(&self, path: &str) -> Option<&Glob> {
-        self.0.iter().find(|glob| glob.matches(path))
+        let path: Vec<&str> = path.split('/').collect();
+        self.0.iter().find(|glob| glob.matches_parts(&path))
     }
 
     /// Whether one matches `path`.
@@ -154,7 +154,20 @@ fn parts_match(pattern: &[Part], path: &[&str]) -> bool {
     pattern[p..].iter().all(|part| *part == Part::Any)
 }
 
+/// Whether the last part of a pattern allows the last part of a path. It decides most: `**/Cargo.lock` against thousands of other names
+/// must not cost a look at each directory.
+fn last_fits(pattern: &[Part], path: &[&str]) -> bool {
+    match (pattern.last(), path.last()) {
+        (Some(Part::One(pattern)), Some(name)) => part_matches(pattern.as_bytes(), name.as_bytes()),
+        (Some(Part::One(_)), None) => false,
+        _ => true,
+    }
+}
+
 fn part_matches(pattern: &[u8], text: &[u8]) -> bool {
+    if pattern.first().is_some_and(|first| !matches!(first, b'*' | b'?') && text.first() != Some(first)) {
+        return false;
+    }
     let (mut p, mut at) = (0, 0);
     let mut retry = None;
     while at < text.len() {

@@ -68,7 +68,8 @@ impl Gate for TestTouch {
     type Settings = TestTouchSettings;
 
     fn evaluate(facts: &Facts, settings: &TestTouchSettings, documents: &dyn Documents) -> Result<Verdict, Declined> {
-        let of = |role| facts.changes.iter().filter(move |change| settings.role(&change.path) == role);
+        let roles: Vec<(Role, &Change)> = facts.changes.iter().map(|change| (settings.role(&change.path), change)).collect();
+        let of = |wanted| roles.iter().filter(move |(role, _)| *role == wanted).map(|(_, change)| *change);
         let source: Vec<&Change> = of(Role::Source).collect();
         if source.is_empty() {
             return Ok(Verdict::not_applicable("no source was changed"));

@@ -12,6 +12,7 @@ const STOCK: &[&str] = &[
     "diff-budget",
     "distill-memory",
     "extract-backlog",
+    "instruction-scan",
     "json-schema",
     "outputs-match-diff",
     "protected-paths",

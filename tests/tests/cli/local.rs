@@ -16,6 +16,7 @@ const STOCK: &[&str] = &[
     "json-schema",
     "outputs-match-diff",
     "protected-paths",
+    "recall-memory",
     "review-threshold",
     "rollback-plan-present",
     "secret-scan",

@@ -141,13 +141,13 @@ impl<'a> Page<'a> {
             table.force_no_tty();
         }
         table.set_header(head.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
-        let ids: Vec<usize> =
-            (0..head.len()).filter(|column| rows.iter().all(|row| row.get(*column).is_some_and(|word| is_id(word)))).collect();
+        let of_ids = |column: usize| rows.iter().all(|row| row.get(column).is_some_and(|word| is_id(word)));
+        let copied: Vec<usize> = (0..head.len()).filter(|column| head[*column] == "guest" || of_ids(*column)).collect();
         for row in rows {
             table.add_row(row.iter().map(|word| cell(word)));
         }
         // What is copied stays whole, however narrow the terminal is.
-        for column in ids {
+        for column in copied {
             if let Some(column) = table.column_mut(column) {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }

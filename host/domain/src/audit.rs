@@ -65,6 +65,10 @@ word_enum! {
         Frozen = "frozen",
         /// A freeze was lifted.
         Unfrozen = "unfrozen",
+        /// A memory item was proposed, accepted or retired.
+        MemoryChanged = "memory_changed",
+        /// A backlog item was found, planned, done or dismissed.
+        BacklogChanged = "backlog_changed",
         /// Any other intent was refused.
         IntentDenied = "intent_denied",
     }

@@ -12,6 +12,7 @@ use crate::ids::*;
 use crate::names::*;
 use crate::project::{Argv, ProjectEntry, Runbook};
 use crate::risk::{CommandFamily, RiskAssessment};
+use crate::settings::WorkerKind;
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
 use crate::verdict::GuestBinding;
@@ -106,6 +107,10 @@ pub enum PlannedIntent {
 pub struct PlannedWorker {
     /// The engine.
     pub engine: EngineName,
+    /// The adapter that speaks with it.
+    pub kind: WorkerKind,
+    /// Program and arguments, before what the adapter adds.
+    pub command: Argv,
     /// The digest of its binary.
     pub binary: Digest,
     /// The model, where one is named.

@@ -11,6 +11,7 @@ use crate::grant::{LaunchPlan, LaunchReport, Protection};
 use crate::ids::*;
 use crate::names::*;
 use crate::output::CommandResult;
+use crate::risk::word_enum;
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
 use crate::verdict::*;
@@ -28,16 +29,16 @@ pub trait IdSource: Send + Sync {
     fn fill(&self, buffer: &mut [u8]);
 }
 
-/// How a file changed between the base commit and a captured tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// It is new.
-    Added,
-    /// Its content or mode is another.
-    Modified,
-    /// It is gone.
-    Deleted,
+word_enum! {
+    /// How a file changed between the base commit and a captured tree.
+    ChangeKind, "kind of change" {
+        /// It is new.
+        Added = "added",
+        /// Its content or mode is another.
+        Modified = "modified",
+        /// It is gone.
+        Deleted = "deleted",
+    }
 }
 
 /// A changed file, as git says.

@@ -1,13 +1,15 @@
 //! `config/orc.yaml`: what this installation is. Numbers and names; policy makes every comparison.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::Protection;
+use crate::grant::{Network, Protection, ResourceLimits};
 use crate::ids::InstallationId;
 use crate::names::*;
 use crate::operators::Trust;
+use crate::project::Argv;
+use crate::risk::word_enum;
 
 /// `config/orc.yaml` as checked values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,39 @@ pub struct Settings {
     /// Bounds of the host.
     #[serde(default)]
     pub limits: HostLimits,
+    /// Engines by name: the programs that do the work of worker phases.
+    #[serde(default)]
+    pub workers: BTreeMap<EngineName, WorkerSettings>,
+}
+
+word_enum! {
+    /// The adapter that speaks with a worker's program.
+    WorkerKind, "worker kind" {
+        /// Reads a task as JSON on standard input and prints one JSON object.
+        Command = "command",
+    }
+}
+
+/// An engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// The adapter that speaks with it.
+    pub kind: WorkerKind,
+    /// Program, by its absolute path, and arguments.
+    pub command: Argv,
+    /// Directories, absolute, that it may read and execute from, beside the program's own and the project's.
+    #[serde(default)]
+    pub read: BTreeSet<String>,
+    /// Environment variables that it gets, beside the built-in few.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What it can reach.
+    #[serde(default)]
+    pub network: Network,
+    /// Bounds of its launches.
+    #[serde(default)]
+    pub limits: ResourceLimits,
 }
 
 const fn two() -> u32 {

@@ -3,12 +3,11 @@
 //! from them, and what was changed is named.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use orc_domain::api::{StoredDecision, WorkflowSummary};
 use orc_domain::audit::{Event, EventKind};
-use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, RulesPin, differences};
-use orc_domain::{ErrorCode, OperatorName, OrcError, Untrusted, WorkflowId};
+use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, RulesPin, differences};
+use orc_domain::{Digest, ErrorCode, OperatorName, OrcError, Untrusted, WorkflowId};
 use orc_store::{PlanRevisionRow, ReadTx, RulesRevisionRow, WorkflowFilter};
 use serde_json::{Value, json};
 
@@ -20,8 +19,11 @@ use crate::views;
 /// What else was written down when the plan was made.
 struct Records {
     row: PlanRevisionRow,
+    /// What the workflow is called: of a task, the task itself.
+    title: Untrusted,
     decision: StoredDecision,
     base: BaseCommit,
+    memory: Option<Digest>,
     rules: RulesPin,
     stored: Value,
 }
@@ -47,9 +49,9 @@ impl Engine {
         let rules = self.active_rules().await?;
         let subject = subject(&records);
         let resolved = resolve(&rules, &subject)?;
-        let copied = self.workspaces.digests(Path::new(&resolved.entry.root), &resolved.entry.copy).await?;
+        let found = self.found(&resolved, records.base.clone(), records.memory).await?;
         let decided = Decided { risk: records.decision.decision.risk.clone(), approvals: records.decision.decision.requires.clone() };
-        let mut again = document(&rules, &self.machine, &subject, &resolved, &records.base, &copied, decided)?;
+        let mut again = document(&rules, &self.machine, &subject, &resolved, &found, decided)?;
         again.rules = records.rules;
         Ok(Some(differences(&to_json(&again)?, &records.stored)))
     }
@@ -175,15 +177,17 @@ pub(crate) fn against_audit(tx: &ReadTx<'_>) -> Result<Vec<String>, OrcError> {
 }
 
 fn records(tx: &ReadTx<'_>, id: &WorkflowId) -> Result<Option<Records>, OrcError> {
-    let row = tx.plan_revision(id, tx.workflow(id)?.revision)?;
+    let workflow = tx.workflow(id)?;
+    let row = tx.plan_revision(id, workflow.revision)?;
     let decision = tx.decision(&row.decision)?;
     let events = tx.proved(EventKind::WorkflowPlanned, Some(id), u32::MAX)?;
     let Some(event) = of_revision(&events, u64::from(row.revision)).next() else { return Ok(None) };
     let read = |field: &str| event.body.get(field).cloned().unwrap_or_default();
     let (base, rules) = (serde_json::from_value(read("base")), serde_json::from_value(read("rules")));
+    let memory = serde_json::from_value(read("memory")).unwrap_or_default();
     let stored = serde_json::from_slice(&tx.unchecked_blob(&row.plan_hash)?);
     match (base, rules, stored) {
-        (Ok(base), Ok(rules), Ok(stored)) => Ok(Some(Records { row, decision, base, rules, stored })),
+        (Ok(base), Ok(rules), Ok(stored)) => Ok(Some(Records { row, title: workflow.title, decision, base, memory, rules, stored })),
         _ => Ok(None),
     }
 }
@@ -200,7 +204,12 @@ fn subject(records: &Records) -> Subject {
         project: input.project.name.clone(),
         family: input.family,
         action: input.action.clone(),
-        argv: input.argv.clone(),
+        intent: match &input.engine {
+            None => PlannedIntent::Command { argv: input.argv.clone() },
+            Some(_) => PlannedIntent::Task { task: records.title.clone() },
+        },
+        engine: input.engine.clone(),
+        backlog: None,
         declared: declared.collect(),
         metadata: input.metadata.clone(),
         pipeline: Some(input.pipeline.clone()),

@@ -77,6 +77,7 @@ impl Engine {
     async fn dispatch(&self, actor: Actor, once: Once, intent: &str, request: Value) -> Result<Value, OrcError> {
         match intent {
             Plan::NAME => to_json(&self.plan(actor, once, parse(request)?).await?),
+            Implement::NAME => to_json(&self.implement(actor, once, parse(request)?).await?),
             Replan::NAME => to_json(&self.replan(actor, once, parse(request)?).await?),
             Approve::NAME => to_json(&self.approve(actor, once, parse(request)?).await?),
             Reject::NAME => to_json(&self.reject(actor, once, parse(request)?).await?),
@@ -87,8 +88,11 @@ impl Engine {
             Unfreeze::NAME => to_json(&self.unfreeze(actor, once, parse(request)?).await?),
             RulesActivate::NAME => to_json(&self.rules_activate(actor, once, parse(request)?).await?),
             RulesRollback::NAME => to_json(&self.rules_rollback(actor, once, parse(request)?).await?),
+            SetMemory::NAME => to_json(&self.set_memory(actor, once, parse(request)?).await?),
+            SetBacklog::NAME => to_json(&self.set_backlog(actor, once, parse(request)?).await?),
             GetStatus::NAME => to_json(&self.status(parse(request)?).await?),
             GetPhases::NAME => to_json(&self.phase_status(parse(request)?).await?),
+            GetDiff::NAME => to_json(&self.diff(parse(request)?).await?),
             GetAudit::NAME => to_json(&self.audit(parse(request)?).await?),
             VerifyAudit::NAME => to_json(&self.audit_verify().await?),
             GetOverview::NAME => to_json(&self.overview().await?),
@@ -100,6 +104,8 @@ impl Engine {
             GetEvents::NAME => to_json(&self.events(parse(request)?).await?),
             GetRules::NAME => to_json(&self.rules_status().await?),
             GetRulesDiff::NAME => to_json(&self.rules_diff(parse(request)?).await?),
+            GetMemory::NAME => to_json(&self.memory(parse(request)?).await?),
+            GetBacklog::NAME => to_json(&self.backlog(parse(request)?).await?),
             WhoAmI::NAME => to_json(&self.whoami(actor).await?),
             other => Err(OrcError::new(ErrorCode::Internal, format!("the intent `{other}` has no method"))),
         }
@@ -130,7 +136,7 @@ impl Engine {
             _ => 0,
         };
         let kind = match intent {
-            Plan::NAME | Replan::NAME => EventKind::PlanDenied,
+            Plan::NAME | Implement::NAME | Replan::NAME => EventKind::PlanDenied,
             Approve::NAME | Reject::NAME => EventKind::VoteDenied,
             Run::NAME => EventKind::RunDenied,
             _ => EventKind::IntentDenied,

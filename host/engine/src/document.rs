@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orc_domain::contract::{PhaseContract, Pipeline};
+use orc_domain::contract::{PhaseContract, PhaseKind, Pipeline};
 use orc_domain::decision::Requirement;
 use orc_domain::grant::{Access, DirGrant, LaunchGrant, Network, Protection, ResourceLimits};
 use orc_domain::plan::*;
 use orc_domain::ports::Secret;
-use orc_domain::project::{Argv, ProjectEntry};
+use orc_domain::project::ProjectEntry;
 use orc_domain::risk::{CommandFamily, RiskAssessment};
+use orc_domain::settings::WorkerSettings;
 use orc_domain::*;
 
 use crate::rules::ActiveRules;
@@ -18,6 +19,11 @@ use crate::rules::ActiveRules;
 pub(crate) const WORKSPACE: &str = "$WORKSPACE";
 /// Stands in a grant for a private directory that is gone after the phase: home and temporary files.
 pub(crate) const SCRATCH: &str = "$SCRATCH";
+
+/// The purpose of a worker's launch, and its grant in a phase that writes.
+pub(crate) const WORKER: &str = "worker";
+/// A worker's grant in a phase that reads.
+pub(crate) const WORKER_READ: &str = "worker_read";
 
 /// The flag that `--no-verify` sets.
 pub(crate) const NO_VERIFY: &str = "no_verify";
@@ -76,7 +82,11 @@ pub(crate) struct Subject {
     pub(crate) project: ProjectName,
     pub(crate) family: CommandFamily,
     pub(crate) action: ActionName,
-    pub(crate) argv: Argv,
+    pub(crate) intent: PlannedIntent,
+    /// The engine that was asked for.
+    pub(crate) engine: Option<EngineName>,
+    /// The backlog item that it was planned from.
+    pub(crate) backlog: Option<BacklogItemId>,
     pub(crate) declared: BTreeSet<FlagName>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) pipeline: Option<PipelineName>,
@@ -85,27 +95,23 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// The request that a plan document answered, for making that plan again. Flags that the host found out count as declared: they only rise.
-    ///
-    /// # Errors
-    /// `worker-unavailable` for an agent's task.
-    pub(crate) fn of(planned: &PlanDocument) -> Result<Self, OrcError> {
-        let PlannedIntent::Command { argv } = &planned.intent else {
-            return Err(OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands only"));
-        };
+    pub(crate) fn of(planned: &PlanDocument) -> Self {
         let declared = planned.flags.iter().filter(|(flag, set)| **set && flag.as_str() != NO_VERIFY).map(|(flag, _)| flag.clone());
-        Ok(Self {
+        Self {
             workflow: planned.workflow.clone(),
             revision: planned.revision,
             requesters: planned.requesters.clone(),
             project: planned.project.clone(),
             family: planned.family,
             action: planned.action.clone(),
-            argv: argv.clone(),
+            intent: planned.intent.clone(),
+            engine: planned.worker.as_ref().map(|worker| worker.engine.clone()),
+            backlog: None,
             declared: declared.collect(),
             metadata: planned.metadata.clone(),
             pipeline: Some(planned.pipeline.clone()),
             no_verify: planned.flags.get(NO_VERIFY).copied().unwrap_or(false),
-        })
+        }
     }
 }
 
@@ -116,6 +122,8 @@ pub(crate) struct Resolved<'a> {
     pub(crate) pipeline_name: PipelineName,
     pub(crate) phases: Vec<(&'a PhaseName, &'a PhaseContract)>,
     pub(crate) flags: BTreeMap<FlagName, bool>,
+    /// The engine of an agent's task.
+    pub(crate) worker: Option<(&'a EngineName, &'a WorkerSettings)>,
 }
 
 /// Looks up project, family, pipeline, phases and flags.
@@ -131,9 +139,14 @@ pub(crate) fn resolve<'a>(rules: &'a ActiveRules, subject: &Subject) -> Result<R
     }
     let (pipeline_name, pipeline) = pipeline(rules, subject)?;
     let phases = pipeline.phases.iter().filter(|name| !pipeline.on_request.contains(*name));
-    let phases = phases.map(|name| contract(rules, name).map(|contract| (name, contract))).collect::<Result<_, _>>()?;
+    let phases = phases.map(|name| contract(rules, name).map(|contract| (name, contract))).collect::<Result<Vec<_>, _>>()?;
+    serves(&subject.intent, &pipeline_name, &phases)?;
+    let worker = match &subject.intent {
+        PlannedIntent::Command { .. } => None,
+        PlannedIntent::Task { .. } => Some(worker(rules, subject, entry)?),
+    };
     let flags = flags(rules, subject)?;
-    Ok(Resolved { entry, pipeline_name, phases, flags })
+    Ok(Resolved { entry, pipeline_name, phases, flags, worker })
 }
 
 pub(crate) fn project<'a>(rules: &'a ActiveRules, name: &ProjectName) -> Result<&'a ProjectEntry, OrcError> {
@@ -183,6 +196,45 @@ fn contract<'a>(rules: &'a ActiveRules, phase: &PhaseName) -> Result<&'a PhaseCo
         .ok_or_else(|| OrcError::new(ErrorCode::ConfigInvalid, format!("the phase {phase} has no contract in config/phase-contracts.yaml")))
 }
 
+/// Commands run in phases for commands, tasks in phases for workers.
+fn serves(intent: &PlannedIntent, pipeline: &PipelineName, phases: &[(&PhaseName, &PhaseContract)]) -> Result<(), OrcError> {
+    let (kind, what) = match intent {
+        PlannedIntent::Command { .. } => (PhaseKind::Command, "a command"),
+        PlannedIntent::Task { .. } => (PhaseKind::Worker, "a task"),
+    };
+    match phases.iter().find(|(_, contract)| contract.kind != kind) {
+        None => Ok(()),
+        Some((phase, contract)) => Err(OrcError::new(
+            ErrorCode::PipelineNotAllowed,
+            format!("the pipeline {pipeline} is not for {what}: its phase {phase} is of the kind {}", contract.kind),
+        )
+        .hint("`orcctl plan` takes commands, `orcctl implement` takes tasks; runbooks come with a later version")),
+    }
+}
+
+/// The engine that is asked for, else the project's, else the only one there is.
+fn worker<'a>(rules: &'a ActiveRules, subject: &Subject, entry: &ProjectEntry) -> Result<(&'a EngineName, &'a WorkerSettings), OrcError> {
+    let workers = &rules.checked.settings.workers;
+    let names = || workers.keys().map(EngineName::as_str).collect::<Vec<_>>().join(", ");
+    let unavailable = |message: String, hint: String| Err(OrcError::new(ErrorCode::WorkerUnavailable, message).hint(hint));
+    if workers.is_empty() {
+        return unavailable(
+            "no worker is configured".to_owned(),
+            "name one under `workers` in config/orc.yaml: docs/workers.md".to_owned(),
+        );
+    }
+    match subject.engine.as_ref().or(entry.engine.as_ref()) {
+        Some(name) => match workers.get_key_value(name) {
+            Some(found) => Ok(found),
+            None => unavailable(format!("there is no engine {name}"), format!("engines of config/orc.yaml: {}", names())),
+        },
+        None => match workers.iter().next().filter(|_| workers.len() == 1) {
+            Some(only) => Ok(only),
+            None => unavailable("several engines are configured".to_owned(), format!("name one with `--engine`: {}", names())),
+        },
+    }
+}
+
 /// Flags that the operator declared and those that the host derives. Only rises: nothing here can unset one.
 fn flags(rules: &ActiveRules, subject: &Subject) -> Result<BTreeMap<FlagName, bool>, OrcError> {
     let known = rules.policy.flags();
@@ -203,6 +255,16 @@ fn flags(rules: &ActiveRules, subject: &Subject) -> Result<BTreeMap<FlagName, bo
     Ok(flags)
 }
 
+/// What was found on the disk for a plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) base: BaseCommit,
+    pub(crate) copied: BTreeMap<String, Digest>,
+    pub(crate) worker: Option<PlannedWorker>,
+    /// The digest of the memory snapshot; a plan that is made again keeps its own.
+    pub(crate) memory: Option<Digest>,
+}
+
 /// What policy decided, as far as it is part of the plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
@@ -216,8 +278,7 @@ pub(crate) fn document(
     machine: &Machine,
     subject: &Subject,
     resolved: &Resolved<'_>,
-    base: &BaseCommit,
-    copied: &BTreeMap<String, Digest>,
+    found: &Found,
     decided: Decided,
 ) -> Result<PlanDocument, OrcError> {
     let entry = resolved.entry;
@@ -233,23 +294,23 @@ pub(crate) fn document(
         project_entry: entry.clone(),
         family: subject.family,
         action: subject.action.clone(),
-        intent: PlannedIntent::Command { argv: subject.argv.clone() },
+        intent: subject.intent.clone(),
         flags: resolved.flags.clone(),
         metadata: subject.metadata.clone(),
-        worker: None,
+        worker: found.worker.clone(),
         pipeline: resolved.pipeline_name.clone(),
         phases,
-        launch_grants: launch_grants(rules, machine, entry),
+        launch_grants: launch_grants(rules, machine, resolved),
         prepare: entry.prepare.clone(),
-        copied: copied.clone(),
+        copied: found.copied.clone(),
         verify: if subject.no_verify { Vec::new() } else { entry.verify.clone() },
         runbook: None,
         waivers: Vec::new(),
-        memory_snapshot: None,
+        memory_snapshot: found.memory,
         budgets: Budgets::default(),
         risk: decided.risk,
         approvals: decided.approvals,
-        base: base.clone(),
+        base: found.base.clone(),
         rules: RulesPin { revision: rules.revision, digest: rules.digest },
     })
 }
@@ -270,9 +331,37 @@ fn planned_phase(rules: &ActiveRules, name: &PhaseName, contract: &PhaseContract
 }
 
 /// What launches of this project get. Everything is listed: the plan shows it, the approver approves it.
-fn launch_grants(rules: &ActiveRules, machine: &Machine, entry: &ProjectEntry) -> BTreeMap<String, LaunchGrant> {
-    let grant = command_grant(&rules.checked.settings, machine, entry);
-    ["prepare", "command", "verify"].into_iter().map(|purpose| (purpose.to_owned(), grant.clone())).collect()
+fn launch_grants(rules: &ActiveRules, machine: &Machine, resolved: &Resolved<'_>) -> BTreeMap<String, LaunchGrant> {
+    let grant = command_grant(&rules.checked.settings, machine, resolved.entry);
+    let own = resolved.worker.map(|(_, worker)| {
+        [(WORKER_READ, Access::ReadExecute), (WORKER, Access::WriteExecute)]
+            .map(|(purpose, access)| (purpose, worker_grant(&grant, worker, access)))
+    });
+    let purposes = match own {
+        Some(workers) => workers.into_iter().chain(["prepare", "verify"].map(|purpose| (purpose, grant.clone()))).collect::<Vec<_>>(),
+        None => ["prepare", "command", "verify"].map(|purpose| (purpose, grant.clone())).into(),
+    };
+    purposes.into_iter().map(|(purpose, grant)| (purpose.to_owned(), grant)).collect()
+}
+
+/// The grant of a worker: a command's, with its own programs, environment, network and bounds, and the workspace as its phase allows.
+fn worker_grant(command: &LaunchGrant, worker: &WorkerSettings, workspace: Access) -> LaunchGrant {
+    let mut grant = command.clone();
+    for dir in grant.dirs.iter_mut().filter(|dir| dir.path == WORKSPACE) {
+        dir.access = workspace;
+    }
+    let program = worker.command.first().and_then(|program| std::path::Path::new(program).parent()).and_then(|dir| dir.to_str());
+    let own = program.into_iter().chain(worker.read.iter().map(String::as_str));
+    grant.dirs.extend(own.map(|path| DirGrant { path: path.to_owned(), access: Access::ReadExecute, role: "worker".to_owned() }));
+    grant.env.extend(worker.env.clone());
+    grant.network = worker.network;
+    if worker.network == Network::Full {
+        grant.must.remove(&Protection::Tcp);
+    } else {
+        grant.must.insert(Protection::Tcp);
+    }
+    grant.limits = tighter(&grant.limits, &worker.limits);
+    grant
 }
 
 /// The grant of a project's commands: a writable workspace and scratch, the system's programs, what the entry adds.

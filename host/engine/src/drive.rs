@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
+use crate::knowledge::settle_backlog;
 use crate::plan::PLAN_EXPIRY;
 use crate::views;
 
@@ -181,6 +182,7 @@ fn expire_plan(tx: &mut WriteTx<'_>, id: &WorkflowId) -> Result<(), OrcError> {
         }
     }
     tx.apply_workflow(id, WorkflowEvent::Expired, &Actor::System, json!({ "revision": workflow.revision }))?;
+    settle_backlog(tx, id, false)?;
     tx.push_outbox("workflow_expired", Some(id), &json!({}))?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::drive::lose_worker_runs;
 use crate::engine::Engine;
+use crate::knowledge::settle_backlog;
 use crate::phase::{Phase, PhaseEnd};
 use crate::views;
 
@@ -145,6 +146,7 @@ pub(crate) fn over(tx: &mut WriteTx<'_>, id: &ExecutionId, state: ExecutionState
         ExecutionState::Cancelled => WorkflowEvent::Cancelled,
         _ => WorkflowEvent::Failed,
     };
+    settle_backlog(tx, &workflow, state == ExecutionState::Completed)?;
     tx.apply_workflow(&workflow, event, actor, json!({ "execution": id }))?;
     tx.push_outbox("execution_over", Some(&workflow), &json!({ "execution": id, "state": state }))?;
     Ok(())
@@ -181,7 +183,7 @@ fn result(tx: &ReadTx<'_>, id: &ExecutionId, state: ExecutionState) -> Result<Ex
             fix: None,
         });
     }
+    let commit = phases.iter().rev().find_map(|phase| phase.commit.clone());
     let phases = phases.into_iter().map(|phase| PhaseResult { phase_id: phase.phase, status: phase.state, output: phase.output }).collect();
-    // A throw-away checkout leaves nothing that could be committed.
-    Ok(ExecutionResult { state, phases, commit: None, usage, reasons })
+    Ok(ExecutionResult { state, phases, commit, usage, reasons })
 }

@@ -26,6 +26,15 @@ pub(crate) struct About<'a> {
     pub(crate) flags: &'a BTreeMap<FlagName, bool>,
     pub(crate) metadata: &'a BTreeMap<String, String>,
     pub(crate) pipeline: &'a PipelineName,
+    pub(crate) engine: Option<&'a EngineName>,
+}
+
+/// The command of an intent; a task has none.
+fn argv(intent: &PlannedIntent) -> &[String] {
+    match intent {
+        PlannedIntent::Command { argv } => argv,
+        PlannedIntent::Task { .. } => &[],
+    }
 }
 
 impl<'a> About<'a> {
@@ -36,28 +45,26 @@ impl<'a> About<'a> {
             entry: resolved.entry,
             family: subject.family,
             action: &subject.action,
-            argv: &subject.argv,
+            argv: argv(&subject.intent),
             flags: &resolved.flags,
             metadata: &subject.metadata,
             pipeline: &resolved.pipeline_name,
+            engine: resolved.worker.map(|(engine, _)| engine),
         }
     }
 
     pub(crate) fn of(document: &'a PlanDocument) -> Self {
-        let argv: &[String] = match &document.intent {
-            PlannedIntent::Command { argv } => argv,
-            PlannedIntent::Task { .. } => &[],
-        };
         Self {
             requesters: &document.requesters,
             project: &document.project,
             entry: &document.project_entry,
             family: document.family,
             action: &document.action,
-            argv,
+            argv: argv(&document.intent),
             flags: &document.flags,
             metadata: &document.metadata,
             pipeline: &document.pipeline,
+            engine: document.worker.as_ref().map(|worker| &worker.engine),
         }
     }
 }
@@ -117,7 +124,7 @@ pub(crate) fn input(rules: &ActiveRules, about: &About<'_>, counts: &Counts, now
         metadata: about.metadata.clone(),
         pipeline: about.pipeline.clone(),
         phase: None,
-        engine: None,
+        engine: about.engine.cloned(),
         freezes: counts.freezes.clone(),
         groups: operators.role_groups.keys().map(|group| (group.clone(), group_facts(operators, group, about.requesters))).collect(),
         diff: None,

@@ -13,6 +13,7 @@ use orc_domain::*;
 use serde_json::json;
 
 use crate::engine::{internal, to_json};
+use crate::knowledge::{Proposed, keep};
 use crate::phase::{Observed, Phase};
 use crate::plan::subject_of;
 
@@ -68,11 +69,14 @@ impl Phase<'_> {
                 Ok(()) => self.engine.guests.hook(binding, self.input(attempt, position, seen)?).await,
                 Err(fault) => GuestRun { outcome: Err(fault), cost: Default::default() },
             };
-            let recorded = match run.outcome {
-                Ok(effects) => Recorded::detail("effects", to_json(&effects)?),
-                Err(fault) => Recorded::fault(fault),
+            let (recorded, proposed) = match run.outcome {
+                Ok(effects) => {
+                    let proposed = self.engine.proposed(&self.document.project, &self.run, &effects);
+                    (Recorded::detail("effects", to_json(&effects)?), proposed)
+                }
+                Err(fault) => (Recorded::fault(fault), Vec::new()),
             };
-            self.record(attempt, position, binding, recorded, run.cost).await?;
+            self.record_with(attempt, position, binding, (recorded, proposed), run.cost).await?;
         }
         Ok(())
     }
@@ -118,6 +122,8 @@ impl Phase<'_> {
         let plan = self.document.canonical().map_err(|error| internal("the plan has no JSON form", &error))?;
         let mut documents = BTreeMap::from([("plan".to_owned(), document("application/json", plan))]);
         documents.insert("diff".to_owned(), document("text/x-diff", seen.diff.clone()));
+        documents.insert("schema".to_owned(), document("application/json", seen.schema.clone()));
+        documents.insert("memory".to_owned(), document("application/json", seen.memory.clone()));
         if let Some(output) = &seen.output {
             let bytes = canonical_json(output).map_err(|error| internal("the output has no JSON form", &error))?;
             documents.insert("output".to_owned(), document("application/json", bytes));
@@ -146,6 +152,18 @@ impl Phase<'_> {
         recorded: Recorded,
         cost: ports::GuestCost,
     ) -> Result<(), OrcError> {
+        self.record_with(attempt, position, binding, (recorded, Vec::new()), cost).await
+    }
+
+    /// Records an answer, and keeps what it proposes: both or neither.
+    async fn record_with(
+        &self,
+        attempt: u32,
+        position: BindingPosition,
+        binding: &GuestBinding,
+        (recorded, proposed): (Recorded, Vec<Proposed>),
+        cost: ports::GuestCost,
+    ) -> Result<(), OrcError> {
         let mut subject = subject_of(self.document);
         subject.execution = Some(self.execution.clone());
         let id = GuestRunId::generate(self.engine.ids.as_ref());
@@ -169,8 +187,8 @@ impl Phase<'_> {
         self.engine
             .write(move |tx| {
                 tx.insert_guest_result(&run, &result)?;
-                tx.append(NewEvent { kind: EventKind::GuestAnswered, actor: Actor::System, subject, body })?;
-                Ok(())
+                tx.append(NewEvent { kind: EventKind::GuestAnswered, actor: Actor::System, subject: subject.clone(), body })?;
+                keep(tx, &subject, proposed)
             })
             .await
     }

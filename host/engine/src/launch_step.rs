@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use orc_domain::contract::WorkspaceKind;
 use orc_domain::decision::{EntryPoint, LaunchFacts};
 use orc_domain::grant::{LaunchEnd, LaunchPlan, LaunchReport};
 use orc_domain::operators::Actor;
@@ -15,9 +16,16 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::command;
-use crate::document::expand;
+use crate::document::{WORKER, WORKER_READ, expand};
 use crate::engine::blocking;
 use crate::phase::{OUTPUT_TAIL, Phase, private_dir};
+
+/// What a launch reads, and how much of what it prints is kept whole.
+#[derive(Default)]
+pub(crate) struct Feed {
+    pub(crate) stdin: Vec<u8>,
+    pub(crate) capture: Option<usize>,
+}
 
 impl Phase<'_> {
     /// Launches `argv` in `cwd` under the planned grant for `purpose`. `None`: cancelled, or this process stops.
@@ -29,6 +37,19 @@ impl Phase<'_> {
         cwd: &Path,
         scratch: &Path,
     ) -> Result<Option<CommandResult>, OrcError> {
+        let launched = self.launch_fed(attempt, purpose, argv, (cwd, scratch), Feed::default()).await?;
+        Ok(launched.map(|(result, _)| result))
+    }
+
+    /// As [`Phase::launch`], with something to read, and with what it printed.
+    pub(crate) async fn launch_fed(
+        &self,
+        attempt: u32,
+        purpose: &'static str,
+        argv: &Argv,
+        (cwd, scratch): (&Path, &Path),
+        feed: Feed,
+    ) -> Result<Option<(CommandResult, Vec<u8>)>, OrcError> {
         if self.stop.is_cancelled() {
             return Ok(None);
         }
@@ -36,8 +57,7 @@ impl Phase<'_> {
         self.permitted(purpose, &plan).await?;
         let id = WorkerRunId::generate(self.engine.ids.as_ref());
         self.intend(&id, attempt, purpose, &plan).await?;
-        let outcome = self.started(&id, &plan).await?;
-        let report = outcome.report;
+        let LaunchOutcome { report, captured } = self.started(&id, &plan, feed).await?;
         let ended = report.end.clone();
         let result = CommandResult {
             argv: argv.clone(),
@@ -54,7 +74,7 @@ impl Phase<'_> {
             return Err(OrcError::new(ErrorCode::LaunchFailed, format!("the processes of `{what}` are not proved dead"))
                 .hint(format!("`orcctl workers` shows {id} with its process id: end what is left of it, then plan again")));
         }
-        Ok(if ended == LaunchEnd::Cancelled { None } else { Some(result) })
+        Ok(if ended == LaunchEnd::Cancelled { None } else { Some((result, captured)) })
     }
 
     fn launch_plan(&self, purpose: &str, argv: &Argv, cwd: &Path, scratch: &Path) -> Result<LaunchPlan, OrcError> {
@@ -63,7 +83,8 @@ impl Phase<'_> {
                 .map(str::to_owned)
                 .ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("{} is no UTF-8", path.display())))
         };
-        let planned = self.document.launch_grants.get(purpose);
+        let reads = purpose == WORKER && self.planned.contract.workspace == WorkspaceKind::ReadOnly;
+        let planned = self.document.launch_grants.get(if reads { WORKER_READ } else { purpose });
         let planned = planned.ok_or_else(|| OrcError::new(ErrorCode::LaunchFailed, format!("the plan grants nothing for `{purpose}`")))?;
         let cwd = text(cwd)?;
         let grant = expand(planned, &cwd, &text(scratch)?, &self.planned.contract);
@@ -97,7 +118,7 @@ impl Phase<'_> {
     }
 
     /// Starts it and follows it to its end. A launch that was refused is recorded as such and becomes an error.
-    async fn started(&self, id: &WorkerRunId, plan: &LaunchPlan) -> Result<LaunchOutcome, OrcError> {
+    async fn started(&self, id: &WorkerRunId, plan: &LaunchPlan, feed: Feed) -> Result<LaunchOutcome, OrcError> {
         let transcript = self.engine.store.dir().join("transcripts").join(id.as_str());
         let made = transcript.clone();
         blocking(move || private_dir(&made)).await?;
@@ -108,7 +129,8 @@ impl Phase<'_> {
             progress: Some(Box::new(move |progress| {
                 let _ = tell.send(progress);
             })),
-            ..LaunchIo::default()
+            stdin: feed.stdin,
+            capture: feed.capture,
         };
         // What cannot be recorded is ended, and its end is waited for.
         let (halt, mut unrecorded) = (self.stop.child_token(), None);

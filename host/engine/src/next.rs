@@ -38,10 +38,7 @@ pub(crate) fn for_workflow(
         }
         WorkflowState::Withdrawn => vec![step(format!("orcctl audit {id}"), "see its history")],
         WorkflowState::Executing => executing(workflow, execution),
-        WorkflowState::Completed => vec![
-            step(format!("orcctl phases {id}"), "see outputs and gates"),
-            step(format!("orcctl audit {id}"), "see who did what and when"),
-        ],
+        WorkflowState::Completed => completed(workflow, execution),
         WorkflowState::Failed | WorkflowState::Cancelled => vec![
             step(format!("orcctl explain {id}"), "see why"),
             step(format!("orcctl phases {id}"), "see outputs and gates"),
@@ -69,6 +66,19 @@ fn waiting(requests: &[ApprovalRequestView]) -> Vec<NextStep> {
         .collect();
     steps.extend(requests.first().map(|request| step(format!("orcctl explain {}", request.workflow), "see why they are asked")));
     steps
+}
+
+fn completed(workflow: &WorkflowSummary, execution: Option<&ExecutionView>) -> Vec<NextStep> {
+    let id = &workflow.id;
+    let result = execution.and_then(|execution| execution.result.as_ref());
+    let work =
+        result.filter(|result| result.commit.is_some()).map(|_| step(format!("orcctl diff {id}"), "see the work, and how to merge it"));
+    work.into_iter()
+        .chain([
+            step(format!("orcctl phases {id}"), "see outputs and gates"),
+            step(format!("orcctl audit {id}"), "see who did what and when"),
+        ])
+        .collect()
 }
 
 fn executing(workflow: &WorkflowSummary, execution: Option<&ExecutionView>) -> Vec<NextStep> {

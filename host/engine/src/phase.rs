@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use orc_domain::api::BlockReason;
 use orc_domain::audit::{EventKind, NewEvent};
-use orc_domain::contract::BindingPosition;
+use orc_domain::contract::{BindingPosition, PhaseKind, WorkspaceKind};
 use orc_domain::decision::{DecisionInput, EntryPoint};
 use orc_domain::operators::Actor;
-use orc_domain::output::{CommandResult, VerifyOutput};
-use orc_domain::plan::{PlanDocument, PlannedIntent, PlannedPhase};
+use orc_domain::output::CommandResult;
+use orc_domain::plan::{PlanDocument, PlannedPhase};
 use orc_domain::ports::Change;
 use orc_domain::states::{ExecutionEvent, PausedReason, PhaseRunEvent, PhaseRunState};
 use orc_domain::*;
@@ -20,7 +20,7 @@ use orc_workspace::Workspace;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, blocking, to_json};
+use crate::engine::{Engine, blocking};
 use crate::facts::{About, counts, input};
 use crate::plan::subject_of;
 
@@ -48,10 +48,27 @@ enum Attempt {
     Stopped,
 }
 
+/// Where an attempt works.
+pub(crate) struct Room<'a> {
+    pub(crate) attempt: u32,
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) scratch: &'a Path,
+    /// The tree that it begins with.
+    pub(crate) begun: &'a str,
+}
+
+/// What came of the work itself: why it did not end well, and what it says of itself.
+#[derive(Default)]
+pub(crate) struct Done {
+    pub(crate) reasons: Vec<BlockReason>,
+    pub(crate) output: Option<Value>,
+}
+
 /// What an attempt left.
 #[derive(Default)]
 struct Outcome {
     tree: Option<String>,
+    commit: Option<String>,
     output: Option<Value>,
 }
 
@@ -62,6 +79,10 @@ pub(crate) struct Observed {
     pub(crate) commands: Vec<CommandResult>,
     pub(crate) diff: Vec<u8>,
     pub(crate) output: Option<Value>,
+    /// The schema of the output, as pinned.
+    pub(crate) schema: Vec<u8>,
+    /// The plan's memory snapshot, as JSON.
+    pub(crate) memory: Vec<u8>,
 }
 
 /// A phase of an execution.
@@ -84,15 +105,20 @@ impl Phase<'_> {
             return Ok(PhaseEnd::Skipped);
         }
         let mut attempt = self.begin(&row).await?;
+        let mut before = row.reasons.clone();
         loop {
-            match self.attempt(attempt).await? {
-                Attempt::Passed(outcome) => {
+            match self.attempt(attempt, &before).await? {
+                Attempt::Passed(mut outcome) => {
+                    if let Some(tree) = outcome.tree.as_ref().filter(|_| self.planned.contract.workspace == WorkspaceKind::Worktree) {
+                        outcome.commit = Some(self.commit(tree).await?);
+                    }
                     self.persist(outcome, Vec::new(), PhaseRunEvent::Completed).await?;
                     return Ok(PhaseEnd::Completed);
                 }
                 Attempt::Blocked(_, reasons) if attempt < row.attempts => {
                     self.step(attempt, "attempt_blocked", json!({ "reasons": reasons })).await?;
-                    attempt = self.again(reasons).await?;
+                    attempt = self.again(&reasons).await?;
+                    before = reasons;
                 }
                 Attempt::Blocked(outcome, reasons) => {
                     self.persist(outcome, reasons, PhaseRunEvent::Blocked).await?;
@@ -246,10 +272,12 @@ impl Phase<'_> {
             .await
     }
 
-    async fn again(&self, reasons: Vec<BlockReason>) -> Result<u32, OrcError> {
-        let run = self.run.clone();
+    async fn again(&self, reasons: &[BlockReason]) -> Result<u32, OrcError> {
+        let (run, reasons) = (self.run.clone(), reasons.to_vec());
         self.engine
             .write(move |tx| {
+                // Kept, so that a new owner knows them as well.
+                tx.set_phase_reasons(&run, &reasons)?;
                 tx.apply_phase_run(&run, PhaseRunEvent::AttemptStarted, &Actor::System, json!({ "after": reasons }))?;
                 Ok(tx.phase_run(&run)?.attempt)
             })
@@ -257,17 +285,18 @@ impl Phase<'_> {
     }
 
     /// One numbered try, in directories of its own that are gone when the execution is left.
-    async fn attempt(&self, attempt: u32) -> Result<Attempt, OrcError> {
+    async fn attempt(&self, attempt: u32, before: &[BlockReason]) -> Result<Attempt, OrcError> {
         let scratch = self.engine.workspaces.scratch(&self.execution, &format!("{}-{attempt}", self.planned.phase)).await?;
-        self.try_command(attempt, &scratch).await
+        self.try_it(attempt, before, &scratch).await
     }
 
-    async fn try_command(&self, attempt: u32, scratch: &Path) -> Result<Attempt, OrcError> {
-        self.step(attempt, "checkout", json!({ "commit": self.document.base.commit })).await?;
-        let workspace = self.checkout(&format!("{}-{attempt}", self.planned.phase)).await?;
-        let mut seen = Observed::default();
-        let before = self.engine.workspaces.capture(&workspace).await?;
-        seen.changes = self.changes(&before.tree).await?;
+    async fn try_it(&self, attempt: u32, before: &[BlockReason], scratch: &Path) -> Result<Attempt, OrcError> {
+        let start = self.start().await?;
+        self.step(attempt, "checkout", json!({ "commit": self.document.base.commit, "tree": start })).await?;
+        let workspace = self.checkout(&format!("{}-{attempt}", self.planned.phase), start.as_deref()).await?;
+        let mut seen = Observed { schema: self.pinned(self.planned.schema).await?, memory: self.memory().await?, ..Observed::default() };
+        let begun = self.engine.workspaces.capture(&workspace).await?.tree;
+        seen.changes = self.changes(start.as_deref().unwrap_or(&self.document.base.commit), &begun).await?;
         self.step(attempt, "pre_hooks", json!({})).await?;
         self.hooks(attempt, BindingPosition::PreHook, &seen).await?;
         self.step(attempt, "pre_gates", json!({})).await?;
@@ -276,22 +305,74 @@ impl Phase<'_> {
             return Ok(Attempt::Blocked(Outcome::default(), reasons));
         }
         self.step(attempt, "attempt", json!({})).await?;
-        let Some(mut reasons) = self.planned_command(attempt, &workspace, scratch, &mut seen).await? else { return Ok(Attempt::Stopped) };
+        let room = Room { attempt, workspace: &workspace, scratch, begun: &begun };
+        let done = match self.planned.contract.kind {
+            PhaseKind::Command => self.planned_command(&room, &mut seen).await?,
+            PhaseKind::Worker => self.work(&room, before).await?,
+            PhaseKind::Runbook => return Err(OrcError::new(ErrorCode::PipelineNotAllowed, "this version of ORC runs no runbooks")),
+        };
+        let Some(done) = done else { return Ok(Attempt::Stopped) };
+        self.look(&room, done, seen).await
+    }
+
+    /// What the attempt left, as the host observes it: the tree, the differences, verification on a fresh checkout of that tree.
+    async fn look(&self, room: &Room<'_>, done: Done, mut seen: Observed) -> Result<Attempt, OrcError> {
+        let Room { attempt, workspace, .. } = *room;
+        let Done { mut reasons, output } = done;
         self.step(attempt, "capture", json!({})).await?;
-        let captured = self.engine.workspaces.capture(&workspace).await?;
+        let captured = self.engine.workspaces.capture(workspace).await?;
         reasons.extend(captured.refused.iter().map(refused));
-        seen.changes = self.changes(&captured.tree).await?;
+        seen.changes = self.changes(&self.document.base.commit, &captured.tree).await?;
         reasons.extend(self.diff(&captured.tree, &mut seen).await?);
-        if reasons.is_empty() {
+        reasons.extend(self.expected(room, &captured.tree, &seen));
+        let writes = self.planned.contract.workspace != WorkspaceKind::ReadOnly;
+        if writes && reasons.is_empty() {
             self.step(attempt, "verification", json!({ "tree": captured.tree })).await?;
-            let Some(more) = self.verification(attempt, &workspace, &captured.tree, &mut seen).await? else {
-                return Ok(Attempt::Stopped);
-            };
+            let Some(more) = self.verification(attempt, &captured.tree, &mut seen).await? else { return Ok(Attempt::Stopped) };
             reasons.extend(more);
         }
-        let outcome = Outcome { tree: Some(captured.tree), output: self.output(&seen)? };
+        if reasons.is_empty() {
+            reasons.extend(self.risen(attempt, &seen.changes).await?);
+        }
+        let output = match self.planned.contract.kind {
+            PhaseKind::Worker => output,
+            _ => self.observed_output(&seen)?,
+        };
+        let outcome = Outcome { tree: Some(captured.tree), commit: None, output };
         seen.output.clone_from(&outcome.output);
         self.judge(attempt, outcome, seen, reasons).await
+    }
+
+    /// Whether the tree is one that the contract's workspace may leave: a reader leaves it as it was, a worktree has work in it.
+    fn expected(&self, room: &Room<'_>, tree: &str, seen: &Observed) -> Option<BlockReason> {
+        let reason = |code: &str, message: &str| BlockReason { code: code.to_owned(), message: Untrusted::new(message), fix: None };
+        match self.planned.contract.workspace {
+            WorkspaceKind::ReadOnly if tree != room.begun => Some(reason("workspace-changed", "a phase that only reads left changes")),
+            WorkspaceKind::Worktree if seen.changes.is_empty() => Some(reason("nothing-changed", "nothing was changed")),
+            _ => None,
+        }
+    }
+
+    /// Content that the plan pins.
+    pub(crate) async fn pinned(&self, digest: Digest) -> Result<Vec<u8>, OrcError> {
+        self.engine.read(move |tx| Ok(tx.blob(&digest)?.bytes)).await
+    }
+
+    /// The memory snapshot that the plan pins, as JSON; without one, nothing is remembered.
+    pub(crate) async fn memory(&self) -> Result<Vec<u8>, OrcError> {
+        match self.document.memory_snapshot {
+            Some(digest) => self.pinned(digest).await,
+            None => Ok(b"[]".to_vec()),
+        }
+    }
+
+    /// The tree that the last finished phase with a worktree left: what this phase begins with. `None`: the planned commit.
+    async fn start(&self) -> Result<Option<String>, OrcError> {
+        let (execution, run) = (self.execution.clone(), self.run.clone());
+        let rows = self.engine.read(move |tx| Ok(tx.phase_runs_of(&execution)?)).await?;
+        let before = rows.into_iter().zip(&self.document.phases).take_while(|(row, _)| row.id != run);
+        let left = before.filter(|(_, planned)| planned.contract.workspace == WorkspaceKind::Worktree);
+        Ok(left.filter_map(|(row, _)| row.tree).last())
     }
 
     /// Schema, validator, post-gates and post-hooks. Gates are asked even where a command failed: their findings are what helps.
@@ -320,15 +401,19 @@ impl Phase<'_> {
         Ok(diff.truncated.then(|| BlockReason { code: "diff-too-large".to_owned(), message: Untrusted::new(message), fix: None }))
     }
 
-    async fn changes(&self, tree: &str) -> Result<Vec<Change>, OrcError> {
-        Ok(self.engine.workspaces.changes(&self.document.project, &self.document.base.commit, tree).await?)
+    async fn changes(&self, from: &str, tree: &str) -> Result<Vec<Change>, OrcError> {
+        Ok(self.engine.workspaces.changes(&self.document.project, from, tree).await?)
     }
 
-    /// A checkout of the planned commit with the project's copied files, which must be those of the plan.
-    async fn checkout(&self, name: &str) -> Result<Workspace, OrcError> {
+    /// A checkout of the planned commit, or of a tree that was captured since, with the project's copied files, which must be those of the
+    /// plan.
+    pub(crate) async fn checkout(&self, name: &str, tree: Option<&str>) -> Result<Workspace, OrcError> {
+        let (project, commit) = (&self.document.project, &self.document.base.commit);
         let root = Path::new(&self.document.project_entry.root);
-        let workspace =
-            self.engine.workspaces.checkout(&self.document.project, root, &self.document.base.commit, name, &self.execution).await?;
+        let workspace = match tree {
+            None => self.engine.workspaces.checkout(project, root, commit, name, &self.execution).await?,
+            Some(tree) => self.engine.workspaces.checkout_tree(project, commit, tree, name, &self.execution).await?,
+        };
         self.copy(&workspace).await?;
         Ok(workspace)
     }
@@ -345,76 +430,10 @@ impl Phase<'_> {
         }
     }
 
-    /// Prepare commands, then the planned one. `None`: stopped.
-    async fn planned_command(
-        &self,
-        attempt: u32,
-        workspace: &Workspace,
-        scratch: &Path,
-        seen: &mut Observed,
-    ) -> Result<Option<Vec<BlockReason>>, OrcError> {
-        for argv in &self.document.prepare {
-            match self.launch(attempt, "prepare", argv, &workspace.path, scratch).await? {
-                None => return Ok(None),
-                Some(result) if !result.end.success() => return Ok(Some(vec![failed("prepare", &result)])),
-                Some(_) => {}
-            }
-        }
-        let PlannedIntent::Command { argv } = &self.document.intent else {
-            return Err(OrcError::new(ErrorCode::WorkerUnavailable, "this version of ORC runs commands only"));
-        };
-        let Some(result) = self.launch(attempt, "command", argv, &workspace.path, scratch).await? else { return Ok(None) };
-        let reasons = if result.end.success() { Vec::new() } else { vec![failed("the planned command", &result)] };
-        seen.commands.push(result);
-        Ok(Some(reasons))
-    }
-
-    /// The project's verify commands, on a fresh checkout of the captured tree. `None`: stopped.
-    async fn verification(
-        &self,
-        attempt: u32,
-        captured_from: &Workspace,
-        tree: &str,
-        seen: &mut Observed,
-    ) -> Result<Option<Vec<BlockReason>>, OrcError> {
-        if self.document.verify.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let name = format!("{}-{attempt}-verify", self.planned.phase);
-        let fresh = self.engine.workspaces.checkout_tree(captured_from, tree, &name, &self.execution).await?;
-        // A home of its own as well: what the command left in its one would be read by the tools that verify it.
-        let scratch = self.engine.workspaces.scratch(&self.execution, &name).await?;
-        self.copy(&fresh).await?;
-        let prepare = self.document.prepare.iter().map(|argv| ("prepare", argv));
-        let verify = self.document.verify.iter().map(|argv| ("verify", argv));
-        for (purpose, argv) in prepare.chain(verify) {
-            let Some(result) = self.launch(attempt, purpose, argv, &fresh.path, &scratch).await? else { return Ok(None) };
-            let reason = (!result.end.success()).then(|| failed(purpose, &result));
-            if purpose == "verify" {
-                seen.commands.push(result);
-            }
-            if let Some(reason) = reason {
-                return Ok(Some(vec![reason]));
-            }
-        }
-        Ok(Some(Vec::new()))
-    }
-
-    /// The structured output, made by the host from what it observed.
-    fn output(&self, seen: &Observed) -> Result<Option<Value>, OrcError> {
-        let Some((command, verified)) = seen.commands.split_first() else { return Ok(None) };
-        let output = VerifyOutput {
-            command_result: command.clone(),
-            verification_results: verified.to_vec(),
-            files_modified: seen.changes.iter().map(|change| change.path.clone()).collect(),
-        };
-        to_json(&output).map(Some)
-    }
-
     /// The output against its schema, as pinned.
-    async fn matches_schema(&self, output: &Value) -> Result<Vec<BlockReason>, OrcError> {
-        let (digest, output) = (self.planned.schema, output.clone());
-        let bytes = self.engine.read(move |tx| Ok(tx.blob(&digest)?.bytes)).await?;
+    pub(crate) async fn matches_schema(&self, output: &Value) -> Result<Vec<BlockReason>, OrcError> {
+        let output = output.clone();
+        let bytes = self.pinned(self.planned.schema).await?;
         let schema: Value =
             serde_json::from_slice(&bytes).map_err(|error| crate::engine::internal("a pinned schema is no JSON", &error))?;
         blocking(move || {
@@ -440,11 +459,19 @@ impl Phase<'_> {
                 if outcome.tree.is_some() {
                     tx.set_phase_tree(&run, outcome.tree.as_deref())?;
                 }
+                if let Some(commit) = &outcome.commit {
+                    tx.set_phase_commit(&run, commit)?;
+                }
                 if outcome.output.is_some() {
                     tx.set_phase_output(&run, outcome.output.as_ref())?;
                 }
                 tx.set_phase_reasons(&run, &reasons)?;
-                tx.apply_phase_run(&run, event, &Actor::System, json!({ "reasons": reasons, "tree": outcome.tree }))?;
+                tx.apply_phase_run(
+                    &run,
+                    event,
+                    &Actor::System,
+                    json!({ "reasons": reasons, "tree": outcome.tree, "commit": outcome.commit }),
+                )?;
                 Ok(())
             })
             .await
@@ -467,7 +494,7 @@ pub(crate) fn private_dir(dir: &Path) -> Result<(), OrcError> {
     made.map_err(|error| OrcError::from_source(ErrorCode::StorageFailed, format!("{} cannot be made", dir.display()), &error))
 }
 
-fn failed(what: &str, result: &CommandResult) -> BlockReason {
+pub(crate) fn failed(what: &str, result: &CommandResult) -> BlockReason {
     let command = Untrusted::new(crate::command::display(&result.argv)).for_line(200);
     let message = Untrusted::new(format!("{what}: `{command}` ended with {}", result.end));
     BlockReason { code: ErrorCode::CommandFailed.to_string(), message, fix: None }

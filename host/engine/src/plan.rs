@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use orc_domain::api::{Plan, Planned, Replan};
+use orc_domain::api::{BacklogItem, BacklogState, Implement, Plan, Planned, Replan};
 use orc_domain::audit::{EventKind, NewEvent, Subject as AuditSubject};
-use orc_domain::contract::PhaseKind;
 use orc_domain::decision::{EntryPoint, Reason, Requirement};
 use orc_domain::grant::LaunchGrant;
 use orc_domain::operators::Actor;
-use orc_domain::plan::{BaseCommit, PlanDifference, PlanDocument, PlannedIntent, differences};
+use orc_domain::plan::{PlanDifference, PlanDocument, PlannedIntent, differences};
+use orc_domain::risk::CommandFamily;
 use orc_domain::states::{ApprovalRequestEvent, ApprovalRequestState, WorkflowEvent, WorkflowState};
 use orc_domain::*;
 use orc_store::{ApprovalRequestRow, NewWorkflow, Timer, WriteTx};
@@ -19,9 +19,10 @@ use crate::altered::announced;
 use crate::authority::Act;
 use crate::command;
 use crate::decide::Answer;
-use crate::document::{Decided, Resolved, Subject, command_grant, document, resolve};
+use crate::document::{Decided, Found, Resolved, Subject, command_grant, document, resolve};
 use crate::engine::{Engine, internal, to_json};
 use crate::facts::{About, Counts, counts, input};
+use crate::knowledge::{backlog_event, find_backlog};
 use crate::next;
 use crate::once::Once;
 use crate::rules::ActiveRules;
@@ -34,14 +35,19 @@ pub(crate) const PLAN_EXPIRY: &str = "plan_expiry";
 /// How often planning starts again because counts or rules moved while policy was asked.
 const TRIES: u32 = 5;
 
+/// The action of an agent's task.
+const IMPLEMENT: &str = "implement";
+/// The longest task, in bytes.
+const MAX_TASK: usize = 16 * 1024;
 const MAX_METADATA: usize = 32;
 const MAX_METADATA_VALUE: usize = 1000;
 
 /// What a plan is made of before policy is asked.
 struct Draft {
     subject: Subject,
-    base: BaseCommit,
-    copied: BTreeMap<String, Digest>,
+    found: Found,
+    /// What is remembered of the project, for a task.
+    memory: Option<Vec<u8>>,
     /// The document of the revision before, for a re-plan.
     before: Option<PlanDocument>,
 }
@@ -79,13 +85,57 @@ impl Engine {
             project: request.project,
             family: request.family,
             action: request.action,
-            argv: command::parse(&request.command_text)?,
+            intent: PlannedIntent::Command { argv: command::parse(&request.command_text)? },
+            engine: None,
+            backlog: None,
             declared: request.flags.into_iter().collect(),
             metadata: request.metadata,
             pipeline: request.pipeline,
             no_verify: request.no_verify,
         };
         self.make_plan(actor, once, subject, None).await
+    }
+
+    /// The intent `implement`.
+    pub(crate) async fn implement(&self, actor: Actor, once: Once, request: Implement) -> Result<Planned, OrcError> {
+        self.scan_root().await?;
+        let rules = self.active_rules().await?;
+        let permit = self.authorise(&rules, &actor, Act::Plan)?;
+        check_metadata(&request.metadata)?;
+        let item = match request.backlog.clone() {
+            None => None,
+            Some(text) => Some(self.open_item(&request.project, text).await?),
+        };
+        let task = task_of(request.task, item.as_ref())?;
+        let named = request.pipeline.as_ref().and_then(|name| rules.checked.contracts.pipelines.get(name));
+        let subject = Subject {
+            workflow: WorkflowId::generate(self.ids.as_ref()),
+            revision: 1,
+            requesters: vec![permit.operator],
+            project: request.project,
+            family: named.map_or(CommandFamily::AgentImplementation, |pipeline| pipeline.family),
+            action: implement_action()?,
+            intent: PlannedIntent::Task { task },
+            engine: request.engine,
+            backlog: item.map(|item| item.id),
+            declared: request.flags.into_iter().collect(),
+            metadata: request.metadata,
+            pipeline: request.pipeline,
+            no_verify: request.no_verify,
+        };
+        self.make_plan(actor, once, subject, None).await
+    }
+
+    async fn open_item(&self, project: &ProjectName, text: String) -> Result<BacklogItem, OrcError> {
+        let item = self.read(move |tx| Ok(tx.backlog_item(&find_backlog(tx, &text)?)?)).await?;
+        if item.project != *project {
+            return Err(OrcError::new(ErrorCode::InvalidRequest, format!("{} is an item of the project {}", item.id, item.project)));
+        }
+        if item.state != BacklogState::Open {
+            return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{} is {}, not open", item.id, item.state))
+                .hint(format!("`orcctl backlog --set open {}` opens it again", item.id)));
+        }
+        Ok(item)
     }
 
     /// The intent `replan`: the same intent again, under the rules in force and from the branch's newest commit.
@@ -110,21 +160,22 @@ impl Engine {
             requesters.push(permit.operator);
             requesters.sort();
         }
-        let subject = Subject { revision: summary.revision + 1, requesters, ..Subject::of(&before.document)? };
+        let subject = Subject { revision: summary.revision + 1, requesters, ..Subject::of(&before.document) };
         self.make_plan(actor, once, subject, Some(before)).await
     }
 
     /// Everything of the plan that does not depend on policy. Slow: asks the repository.
     async fn draft(&self, rules: &Arc<ActiveRules>, subject: Subject, before: Option<PlanDocument>) -> Result<Draft, OrcError> {
         let resolved = resolve(rules, &subject)?;
-        if resolved.phases.iter().any(|(_, contract)| contract.kind != PhaseKind::Command) {
-            return Err(no_worker());
-        }
         let root = std::path::Path::new(&resolved.entry.root);
         let base = self.workspaces.resolve(root, &resolved.entry.base).await?;
-        let copied = self.workspaces.digests(root, &resolved.entry.copy).await?;
         self.check_enforceable(&command_grant(&rules.checked.settings, &self.machine, resolved.entry)).await?;
-        Ok(Draft { subject, base, copied, before })
+        let memory = match &subject.intent {
+            PlannedIntent::Task { .. } => Some(self.snapshot(&subject.project).await?),
+            PlannedIntent::Command { .. } => None,
+        };
+        let found = self.found(&resolved, base, memory.as_deref().map(Digest::of)).await?;
+        Ok(Draft { subject, found, memory, before })
     }
 
     /// What no launch here could be held to is said before anybody is asked to approve it. The launch decides again.
@@ -196,7 +247,7 @@ impl Engine {
     ) -> Result<Ready, OrcError> {
         let (answer, counts) = asked;
         let decided = Decided { risk: answer.decision.risk.clone(), approvals: answer.decision.requires.clone() };
-        let document = document(rules, &self.machine, &draft.subject, resolved, &draft.base, &draft.copied, decided)?;
+        let document = document(rules, &self.machine, &draft.subject, resolved, &draft.found, decided)?;
         Ok(Ready {
             hash: document.hash().map_err(|error| internal("the plan document has no JSON form", &error))?,
             request_ids: document.approvals.iter().map(|_| ApprovalRequestId::generate(self.ids.as_ref())).collect(),
@@ -212,15 +263,22 @@ impl Engine {
     /// `None`: what policy was told is no longer so, ask again.
     async fn record_plan(&self, rules: &Arc<ActiveRules>, once: &Once, draft: &Draft, ready: Ready) -> Result<Option<Planned>, OrcError> {
         let before = draft.before.as_ref().map(to_json).transpose()?;
-        let (rules, once) = (Arc::clone(rules), once.clone());
+        let (rules, once, memory) = (Arc::clone(rules), once.clone(), draft.memory.clone());
+        let backlog = draft.subject.backlog.clone();
         self.write(move |tx| {
             let document = &ready.document;
+            if let Some(memory) = &memory {
+                tx.put_blob("application/json", memory)?;
+            }
             let now_counts = counts(tx, &document.tenant, &document.project, tx.now(), Some(&document.workflow))?;
             let active = tx.active_rules()?.map(|active| active.revision);
             if now_counts != ready.counts || active != Some(ready.rules_revision) {
                 return Ok(None);
             }
             write_plan(tx, &ready)?;
+            if let Some(item) = &backlog {
+                plan_item(tx, item, &ready)?;
+            }
             let differs = match &before {
                 Some(before) => differences(before, &to_json(document)?),
                 None => Vec::new(),
@@ -287,6 +345,16 @@ fn write_plan(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
     ask_groups(tx, ready)
 }
 
+/// A backlog item is planned by one plan at a time.
+fn plan_item(tx: &mut WriteTx<'_>, id: &BacklogItemId, ready: &Ready) -> Result<(), OrcError> {
+    if tx.backlog_item(id)?.state != BacklogState::Open {
+        return Err(OrcError::new(ErrorCode::IllegalTransition, format!("{id} was planned by somebody else meanwhile")));
+    }
+    tx.set_backlog_state(id, BacklogState::Planned, Some(&ready.document.workflow))?;
+    let item = tx.backlog_item(id)?;
+    backlog_event(tx, ready.actor.clone(), &item, BacklogState::Planned)
+}
+
 /// The newest revision's open requests ask for nothing any more.
 pub(crate) fn supersede(tx: &mut WriteTx<'_>, id: &WorkflowId, actor: &Actor) -> Result<(), OrcError> {
     let revision = tx.workflow(id)?.revision;
@@ -315,6 +383,7 @@ fn announce(tx: &mut WriteTx<'_>, ready: &Ready) -> Result<(), OrcError> {
         "family": document.family,
         "intent": document.intent,
         "base": document.base,
+        "memory": document.memory_snapshot,
         "rules": document.rules,
     });
     tx.append(NewEvent { kind: EventKind::WorkflowPlanned, actor: ready.actor.clone(), subject: subject_of(document), body })?;
@@ -365,12 +434,32 @@ fn title(intent: &PlannedIntent) -> Untrusted {
     }
 }
 
-fn no_worker() -> OrcError {
-    OrcError::new(
-        ErrorCode::WorkerUnavailable,
-        "this version of ORC runs commands; phases with a worker or a runbook come with a later one",
-    )
-    .hint("plan a command of the family build_test")
+/// Of an agent's task.
+fn implement_action() -> Result<ActionName, OrcError> {
+    IMPLEMENT.parse().map_err(|error| internal("the action of a task has no name", &error))
+}
+
+/// The words of a backlog item, then the operator's own.
+fn task_of(task: Option<Untrusted>, item: Option<&BacklogItem>) -> Result<Untrusted, OrcError> {
+    let found = item.map(|item| match &item.path {
+        Some(path) => format!("{}\n\n{}\n\nabout {}", item.title.raw(), item.detail.raw(), path.raw()),
+        None => format!("{}\n\n{}", item.title.raw(), item.detail.raw()),
+    });
+    let own = task.map(|task| task.raw().to_owned());
+    let task = Untrusted::new(found.into_iter().chain(own).collect::<Vec<_>>().join("\n\n"));
+    check_task(&task)?;
+    Ok(task)
+}
+
+fn check_task(task: &Untrusted) -> Result<(), OrcError> {
+    if task.raw().trim().is_empty() {
+        return Err(OrcError::new(ErrorCode::InvalidRequest, "the task is empty").hint("say what is to be done, in a sentence or more"));
+    }
+    if task.raw().len() > MAX_TASK {
+        return Err(OrcError::new(ErrorCode::InvalidRequest, format!("the task is longer than {MAX_TASK} bytes"))
+            .hint("put what is long into a file of the repository and name it"));
+    }
+    Ok(())
 }
 
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), OrcError> {

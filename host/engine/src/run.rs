@@ -206,11 +206,11 @@ impl Engine {
 
     /// The plan made again from the rules in force, compared with the approved one.
     async fn pinned_differences(&self, rules: &ActiveRules, planned: &PlanDocument) -> Result<Vec<PlanDifference>, OrcError> {
-        let subject = Subject::of(planned)?;
+        let subject = Subject::of(planned);
         let resolved = resolve(rules, &subject)?;
-        let copied = self.workspaces.digests(Path::new(&resolved.entry.root), &resolved.entry.copy).await?;
+        let found = self.found(&resolved, planned.base.clone(), planned.memory_snapshot).await?;
         let decided = Decided { risk: planned.risk.clone(), approvals: planned.approvals.clone() };
-        let now = document(rules, &self.machine, &subject, &resolved, &planned.base, &copied, decided)?;
+        let now = document(rules, &self.machine, &subject, &resolved, &found, decided)?;
         drift(planned, &now)
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn find_workflow(tx: &ReadTx<'_>, text: &str) -> Result<WorkflowId, O
         Found::Execution(id) => Ok(tx.execution(&id)?.workflow),
         Found::ApprovalRequest(id) => Ok(tx.approval_request(&id)?.workflow),
         Found::PhaseRun(id) => Ok(tx.execution(&tx.phase_run(&id)?.execution)?.workflow),
-        Found::WorkerRun(_) | Found::Decision(_) => Err(nothing(WorkflowId::KIND, text)),
+        Found::WorkerRun(_) | Found::Decision(_) | Found::Memory(_) | Found::Backlog(_) => Err(nothing(WorkflowId::KIND, text)),
     }
 }
 
@@ -230,6 +230,7 @@ pub(crate) fn phases(tx: &ReadTx<'_>, execution: &ExecutionId) -> Result<Vec<Pha
         started_at: row.started_at,
         ended_at: row.ended_at,
         tree: row.tree,
+        commit: row.commit,
         output: row.output,
         reasons: row.reasons,
     };

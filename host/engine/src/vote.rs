@@ -15,7 +15,9 @@ use serde_json::json;
 use crate::altered::announced;
 use crate::authority::{Act, Permit, VoteCase, authorise};
 use crate::control::check_reason;
+use crate::document::WORKER;
 use crate::engine::{Engine, digest_of};
+use crate::knowledge::settle_backlog;
 use crate::next;
 use crate::once::Once;
 use crate::plan::{PLAN_EXPIRY, subject_of, supersede};
@@ -184,6 +186,7 @@ impl Engine {
             }
             supersede(tx, &id, &actor)?;
             tx.apply_workflow(&id, WorkflowEvent::Withdrawn, &actor, json!({ "reason": request.reason }))?;
+            settle_backlog(tx, &id, false)?;
             tx.clear_timer(PLAN_EXPIRY, id.as_str())?;
             let status = views::status(tx, &rules, &id)?;
             once.keep(tx, &status)?;
@@ -239,17 +242,22 @@ fn no_key() -> OrcError {
 /// The card as everybody sees it: no token, nothing about the viewer. Its digest is recorded with the vote.
 fn card_of(case: &Case, request: ApprovalRequestView) -> ApprovalCard {
     let document = &case.document;
-    let mut will_run: Vec<Vec<String>> = match &document.intent {
-        PlannedIntent::Command { argv } => vec![argv.clone()],
-        PlannedIntent::Task { .. } => Vec::new(),
+    let (command, task) = match &document.intent {
+        PlannedIntent::Command { argv } => (Some(argv.clone()), None),
+        PlannedIntent::Task { task } => (document.worker.as_ref().map(|worker| worker.command.clone()), Some(task.clone())),
     };
+    let mut will_run: Vec<Vec<String>> = command.into_iter().collect();
     will_run.extend(document.verify.iter().cloned());
     ApprovalCard {
         request,
         workflow: case.workflow.clone(),
+        task,
+        worker: document.worker.clone(),
+        phases: document.phases.iter().map(|planned| planned.phase.clone()).collect(),
         will_run,
         prepare: document.prepare.clone(),
-        grant: document.launch_grants.get("command").cloned(),
+        // A worker's grant for writing is the widest that any of its phases gets.
+        grant: document.launch_grants.get("command").or_else(|| document.launch_grants.get(WORKER)).cloned(),
         base: document.base.clone(),
         risk: document.risk.clone(),
         flags: document.flags.iter().filter(|(_, set)| **set).map(|(flag, _)| flag.clone()).collect(),
@@ -341,6 +349,7 @@ fn reject(tx: &mut WriteTx<'_>, case: &Case, actor: &Actor) -> Result<(), OrcErr
     tx.apply_approval_request(&case.request.id, ApprovalRequestEvent::Rejected, actor, json!({}))?;
     supersede(tx, &case.workflow.id, &Actor::System)?;
     tx.apply_workflow(&case.workflow.id, WorkflowEvent::Rejected, actor, json!({ "request": case.request.id }))?;
+    settle_backlog(tx, &case.workflow.id, false)?;
     tx.clear_timer(PLAN_EXPIRY, case.workflow.id.as_str())?;
     tx.push_outbox("workflow_rejected", Some(&case.workflow.id), &json!({ "request": case.request.id }))?;
     Ok(())

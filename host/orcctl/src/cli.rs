@@ -95,6 +95,8 @@ macro_rules! commands {
 commands! {
     /// Plan a command: what exactly would run, how risky it is and who must approve
     Plan(plan),
+    /// Plan a task for a worker: what it is told, how risky it is and who must approve
+    Implement(implement),
     /// Show what waits for your vote, with your tokens
     Approvals(approvals),
     /// Say yes to an approval request
@@ -115,8 +117,14 @@ commands! {
     Status(status),
     /// Show the phases of a workflow's newest execution
     Phases(phases),
+    /// Show what a workflow's newest execution changed, and how to merge it
+    Diff(diff),
     /// Show everything about a workflow, its plan included
     Workflow(workflow),
+    /// What is left to do in a project, as phases found it
+    Backlog(backlog),
+    /// What is remembered of a project: list it, accept what hooks proposed, retire it
+    Memory(memory),
     /// List workflows
     Workflows(workflows),
     /// Show why: the rules that allowed, denied, raised or required

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use orc_domain::untrusted::is_hostile;
-use orc_domain::{ErrorCode, OrcError};
+use orc_domain::{ErrorCode, OrcError, Untrusted};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
@@ -44,6 +44,11 @@ impl Printer {
             }
             outcome => outcome.map_err(|error| failure::io("cannot write to standard output", &error)),
         }
+    }
+
+    /// Writes text from outside: byte for byte into a file or a pipe, made safe on a terminal.
+    pub(crate) fn raw(&self, text: &Untrusted) -> Result<(), OrcError> {
+        if io::stdout().is_terminal() { self.data(&text.for_terminal(usize::MAX)) } else { self.data(text.raw()) }
     }
 
     /// Writes a value as indented JSON.

@@ -38,6 +38,8 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations![
     6 "0006_create_operations",
     7 "0007_create_knowledge",
     8 "0008_guard_states",
+    9 "0009_add_commit",
+    10 "0010_describe_knowledge",
 ];
 
 /// The schema that this version of ORC reads and writes: `user_version` of its databases.

@@ -15,15 +15,20 @@ use crate::remove::remove_tree;
 use crate::repository::{OwnRepository, private_dir};
 use crate::{Result, Workspace, WorkspaceError, Workspaces, beneath, blocking, text};
 
-/// Who made the commit that stands for a captured tree. It says nothing that could differ, so that one tree is one commit.
-const IDENTITY: [(&str, &str); 6] = [
-    ("GIT_AUTHOR_NAME", "ORC"),
-    ("GIT_AUTHOR_EMAIL", "orc@invalid"),
-    ("GIT_AUTHOR_DATE", "@946684800 +0000"),
-    ("GIT_COMMITTER_NAME", "ORC"),
-    ("GIT_COMMITTER_EMAIL", "orc@invalid"),
-    ("GIT_COMMITTER_DATE", "@946684800 +0000"),
-];
+/// The date of commits that stand for captured trees. It says nothing that could differ, so that one tree is one commit.
+const NO_DATE: &str = "@946684800 +0000";
+
+/// Who makes commits.
+pub(crate) const fn identity(date: &str) -> [(&'static str, &str); 6] {
+    [
+        ("GIT_AUTHOR_NAME", "ORC"),
+        ("GIT_AUTHOR_EMAIL", "orc@invalid"),
+        ("GIT_AUTHOR_DATE", date),
+        ("GIT_COMMITTER_NAME", "ORC"),
+        ("GIT_COMMITTER_EMAIL", "orc@invalid"),
+        ("GIT_COMMITTER_DATE", date),
+    ]
+}
 
 /// What the index of the largest checkout may need, in bytes.
 const INDEX_BYTES: u64 = 1 << 30;
@@ -50,23 +55,30 @@ impl Workspaces {
         self.add_worktree(project, &own, commit, commit, name, execution).await
     }
 
-    /// Makes a fresh checkout of a captured tree, as a commit on top of the workspace's base. The ignore rules stay those of the
-    /// workspace that it was captured from.
+    /// Makes a fresh checkout of a captured tree, as a commit on top of the commit that work began with. The ignore rules stay those of
+    /// that commit.
     ///
     /// # Errors
     /// As [`Workspaces::checkout`].
-    pub async fn checkout_tree(&self, captured_from: &Workspace, tree: &str, name: &str, execution: &ExecutionId) -> Result<Workspace> {
+    pub async fn checkout_tree(
+        &self,
+        project: &ProjectName,
+        base: &str,
+        tree: &str,
+        name: &str,
+        execution: &ExecutionId,
+    ) -> Result<Workspace> {
         let what = "make a commit of a captured tree";
-        let own = self.own(&captured_from.project).await?;
+        let own = self.own(project).await?;
         self.must_exist(&own, tree, "tree").await?;
-        let (base, tree) = (object_id(&captured_from.base)?, object_id(tree)?);
+        let (base, tree) = (object_id(base)?, object_id(tree)?);
         let mut call = self.on(what, &own).write(&own.dir).args(["commit-tree", "-p", base, "-m", "Captured by ORC", tree]);
-        for (key, value) in IDENTITY {
+        for (key, value) in identity(NO_DATE) {
             call = call.env(key, value);
         }
         let answer = call.run().await?;
         let commit = object_id(answer.line(what)?)?;
-        self.add_worktree(&captured_from.project, &own, commit, &captured_from.rules, name, execution).await
+        self.add_worktree(project, &own, commit, base, name, execution).await
     }
 
     /// Removes a checkout, whatever a worker did to it. One that is gone is removed.

@@ -100,6 +100,12 @@ pub enum WorkspaceError {
         /// The name as given.
         name: Untrusted,
     },
+    /// A branch cannot have this name.
+    #[error("`{}` cannot name a branch of ORC", branch.for_line(80))]
+    Branch {
+        /// The name as given.
+        branch: Untrusted,
+    },
     /// The checkout is there already.
     #[error("the checkout `{}` exists already", path.display())]
     Exists {
@@ -261,6 +267,7 @@ impl WorkspaceError {
             | Self::Repository { .. }
             | Self::ObjectFormat { .. }
             | Self::CheckoutName { .. }
+            | Self::Branch { .. }
             | Self::Exists { .. }
             | Self::TooMany { .. }
             | Self::TooLarge { .. }

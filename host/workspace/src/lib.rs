@@ -36,6 +36,7 @@
 mod beneath;
 mod capture;
 mod checkout;
+mod commit;
 mod copy;
 mod diff;
 mod error;
@@ -59,6 +60,7 @@ use orc_domain::ports::{Change, Launcher};
 use orc_domain::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 
+pub use commit::NewCommit;
 pub use error::{CheckoutExcess, CopyRefusal, WorkspaceError};
 
 use git::Git;

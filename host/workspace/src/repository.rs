@@ -63,7 +63,7 @@ pub(crate) struct OwnRepository {
 }
 
 impl Workspaces {
-    fn own_dir(&self, project: &ProjectName) -> PathBuf {
+    pub(crate) fn own_dir(&self, project: &ProjectName) -> PathBuf {
         self.git_root().join(format!("{project}.git"))
     }
 

@@ -12,3 +12,4 @@ mod lifecycle;
 mod refusals;
 mod rules;
 mod tampering;
+mod workers;

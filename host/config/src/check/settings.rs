@@ -5,6 +5,8 @@ use orc_domain::nearest::suggest;
 use orc_domain::operators::Operators;
 use orc_domain::settings::Settings;
 
+use orc_yaml::shown;
+
 use super::{Document, Report, values};
 
 pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, report: &mut Report) {
@@ -22,6 +24,22 @@ pub(super) fn check(file: &Document<Settings>, operators: Option<&Operators>, re
     values::env_names(file, "launch/env", settings.launch.env.iter(), report);
     accepted(file, report);
     values::directories(file, "launch/toolchains", settings.launch.toolchains.iter(), report);
+    workers(file, report);
+}
+
+fn workers(file: &Document<Settings>, report: &mut Report) {
+    for (engine, worker) in &file.value.workers {
+        let at = format!("workers/{engine}");
+        values::command(file, &format!("{at}/command"), &worker.command, report);
+        // Its digest is part of plans, so it is one file, whatever PATH says.
+        if let Some(program) = worker.command.first().filter(|program| !program.is_empty() && !values::is_absolute(program)) {
+            let help = "name it by its absolute path: its digest is part of each plan".to_owned();
+            file.wrong(report, &format!("{at}/command/0"), format!("`{}` is no absolute path", shown(program)), help);
+        }
+        values::directories(file, &format!("{at}/read"), worker.read.iter(), report);
+        values::env_names(file, &format!("{at}/env"), worker.env.keys(), report);
+        values::limits(file, &format!("{at}/limits"), &worker.limits, report);
+    }
 }
 
 /// Accepting what root does not take away would be switching a protection off in silence.

@@ -98,7 +98,8 @@ pub(super) fn commands<T>(file: &Document<T>, path: &str, commands: &[Argv], rep
     }
 }
 
-fn command<T>(file: &Document<T>, path: &str, argv: &Argv, report: &mut Report) {
+/// A command: program and arguments.
+pub(super) fn command<T>(file: &Document<T>, path: &str, argv: &Argv, report: &mut Report) {
     let Some(program) = argv.first().filter(|program| !program.is_empty()) else {
         return file.wrong(report, path, "a command needs a program", "as in `[cargo, test]`".to_owned());
     };

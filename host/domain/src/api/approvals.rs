@@ -7,8 +7,9 @@ use crate::decision::{Reason, RequirementKind};
 use crate::error::OrcError;
 use crate::grant::LaunchGrant;
 use crate::ids::{ApprovalRequestId, WorkflowId};
-use crate::names::{FlagName, GroupName, OperatorName, RoleName};
+use crate::names::{FlagName, GroupName, OperatorName, PhaseName, RoleName};
 use crate::operators::Proof;
+use crate::plan::PlannedWorker;
 use crate::risk::{RiskAssessment, word_enum};
 use crate::states::ApprovalRequestState;
 use crate::time::Timestamp;
@@ -148,7 +149,16 @@ pub struct ApprovalCard {
     pub request: ApprovalRequestView,
     /// The workflow.
     pub workflow: WorkflowSummary,
-    /// Exactly what will run, in order: the planned command, then the verify commands, each as argv.
+    /// A worker's task, in the words that it is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Untrusted>,
+    /// The worker that is told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<PlannedWorker>,
+    /// The phases, in order.
+    #[serde(default)]
+    pub phases: Vec<PhaseName>,
+    /// Exactly what will run, in order: the planned command or the worker's program, then the verify commands, each as argv.
     pub will_run: Vec<Vec<String>>,
     /// Prepare commands that run before it.
     pub prepare: Vec<Vec<String>>,

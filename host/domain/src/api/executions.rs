@@ -10,8 +10,8 @@ use crate::grant::{LaunchPlan, LaunchReport};
 use crate::ids::{ExecutionId, GuestRunId, PhaseRunId, WorkerRunId, WorkflowId};
 use crate::names::{GuestName, PhaseName, ProjectName};
 use crate::output::PhaseResult;
-use crate::plan::PlanHash;
-use crate::ports::GuestCost;
+use crate::plan::{BaseCommit, PlanHash};
+use crate::ports::{Change, GuestCost};
 use crate::states::{ExecutionState, PausedReason, PhaseRunState, WorkerRunState};
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
@@ -130,6 +130,50 @@ pub struct BlockReason {
     pub fix: Option<Untrusted>,
 }
 
+/// Ask for the work of a workflow's newest execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetDiff {
+    /// The workflow, by id or unambiguous prefix.
+    pub workflow: String,
+}
+
+/// What an execution changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkDiff {
+    /// The workflow.
+    pub workflow: WorkflowSummary,
+    /// The commit that the work stands on.
+    pub base: BaseCommit,
+    /// The captured tree; absent where no phase left one.
+    #[serde(default)]
+    pub tree: Option<String>,
+    /// Where the work can be fetched from; absent where nothing was committed.
+    #[serde(default)]
+    pub branch: Option<WorkBranch>,
+    /// The files that differ.
+    pub changes: Vec<Change>,
+    /// The patch, in git's form, at most 4 MiB.
+    pub patch: Untrusted,
+    /// Whether the patch is cut.
+    pub cut: bool,
+    /// What to do next.
+    pub next: Vec<NextStep>,
+}
+
+/// The branch that names a commit of the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkBranch {
+    /// ORC's own repository of the project, on the host's machine.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+}
+
 /// Ask for the phase runs of a workflow's newest execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,6 +219,9 @@ pub struct PhaseRunView {
     /// The captured tree, once there is one.
     #[serde(default)]
     pub tree: Option<String>,
+    /// The commit that the host made of it.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// Its structured output, once accepted or, where it was blocked, as it came.
     #[serde(default)]
     pub output: Option<serde_json::Value>,

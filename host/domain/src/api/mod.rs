@@ -3,6 +3,7 @@
 
 mod approvals;
 mod executions;
+mod knowledge;
 mod operations;
 mod plans;
 mod records;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use approvals::*;
 pub use executions::*;
+pub use knowledge::*;
 pub use operations::*;
 pub use plans::*;
 pub use records::*;
@@ -61,6 +63,7 @@ macro_rules! intents {
 
 intents! {
     Plan => Planned, "plan", true;
+    Implement => Planned, "implement", true;
     Replan => Planned, "replan", true;
     Approve => Voted, "approve", true;
     Reject => Voted, "reject", true;
@@ -71,8 +74,11 @@ intents! {
     Unfreeze => Freezes, "unfreeze", true;
     RulesActivate => RulesStatus, "rules_activate", true;
     RulesRollback => RulesStatus, "rules_rollback", true;
+    SetMemory => MemoryItem, "memory_set", true;
+    SetBacklog => BacklogItem, "backlog_set", true;
     GetStatus => Status, "status", false;
     GetPhases => Phases, "phase_status", false;
+    GetDiff => WorkDiff, "diff", false;
     GetAudit => Audit, "audit", false;
     VerifyAudit => AuditProof, "audit_verify", false;
     GetOverview => Overview, "overview", false;
@@ -84,6 +90,8 @@ intents! {
     GetEvents => Events, "events", false;
     GetRules => RulesStatus, "rules", false;
     GetRulesDiff => RulesDiff, "rules_diff", false;
+    GetMemory => Memory, "memory", false;
+    GetBacklog => Backlog, "backlog", false;
     WhoAmI => Identity, "whoami", false;
 }
 

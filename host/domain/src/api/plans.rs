@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::{ApprovalRequestView, BlockReason, ExecutionView, FreezeView, NextStep, PhaseRunView};
 use crate::decision::Reason;
 use crate::ids::{DecisionId, WorkflowId};
-use crate::names::{ActionName, FlagName, OperatorName, PipelineName, ProjectName, TenantName};
+use crate::names::{ActionName, EngineName, FlagName, OperatorName, PipelineName, ProjectName, TenantName};
 use crate::plan::{PlanDifference, PlanDocument, PlanHash};
 use crate::risk::{CommandFamily, RiskAssessment, RiskClass};
 use crate::states::WorkflowState;
 use crate::time::Timestamp;
 use crate::untrusted::Untrusted;
 
-/// Plan a command. An agent's task comes with the agent pipelines.
+/// Plan a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -35,6 +35,35 @@ pub struct Plan {
     /// The pipeline; absent: the family's own.
     #[serde(default)]
     pub pipeline: Option<PipelineName>,
+    /// Leave the project's verify commands out. Is a flag, and raises risk as the rules say.
+    #[serde(default)]
+    pub no_verify: bool,
+}
+
+/// Plan an agent's task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Implement {
+    /// The project.
+    pub project: ProjectName,
+    /// The engine; absent: the project's, else the only one there is.
+    #[serde(default)]
+    pub engine: Option<EngineName>,
+    /// The task, in the operator's words; needed where no backlog item is named.
+    #[serde(default)]
+    pub task: Option<Untrusted>,
+    /// The backlog item that is planned, by id or unambiguous prefix: its words come before the task's.
+    #[serde(default)]
+    pub backlog: Option<String>,
+    /// The pipeline; absent: that of the family `agent_implementation`. Its family is the plan's.
+    #[serde(default)]
+    pub pipeline: Option<PipelineName>,
+    /// Declared flags.
+    #[serde(default)]
+    pub flags: Vec<FlagName>,
+    /// Free facts.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
     /// Leave the project's verify commands out. Is a flag, and raises risk as the rules say.
     #[serde(default)]
     pub no_verify: bool,

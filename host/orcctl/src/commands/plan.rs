@@ -5,7 +5,7 @@ use orc_domain::api::Plan;
 use orc_domain::risk::CommandFamily;
 use orc_domain::{ActionName, FlagName, OrcError, PipelineName, ProjectName};
 
-use super::KeyArg;
+use super::{KeyArg, MetadataArg};
 use crate::context::Context;
 
 /// Plan a command: what exactly would run, how risky it is and who must approve
@@ -30,9 +30,8 @@ pub(crate) struct Arguments {
     /// Declare an action flag; flags only raise risk
     #[arg(long = "flag", value_name = "NAME")]
     flags: Vec<FlagName>,
-    /// A free fact
-    #[arg(long = "meta", value_name = "KEY=VALUE", value_parser = key_value)]
-    metadata: Vec<(String, String)>,
+    #[command(flatten)]
+    metadata: MetadataArg,
     /// Another pipeline of the family
     #[arg(long, value_name = "NAME")]
     pipeline: Option<PipelineName>,
@@ -43,27 +42,14 @@ pub(crate) struct Arguments {
     key: KeyArg,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".to_owned()),
-    }
-}
-
 pub(crate) async fn run(context: &Context, arguments: Arguments) -> Result<(), OrcError> {
-    let mut metadata = std::collections::BTreeMap::new();
-    for (key, value) in arguments.metadata {
-        if metadata.insert(key.clone(), value).is_some() {
-            return Err(crate::failure::usage(format!("`--meta {key}` is given twice")));
-        }
-    }
     let request = Plan {
         project: arguments.project,
         action: arguments.action,
         family: arguments.family,
         command_text: arguments.command_text,
         flags: arguments.flags,
-        metadata,
+        metadata: arguments.metadata.into_map()?,
         pipeline: arguments.pipeline,
         no_verify: arguments.no_verify,
     };

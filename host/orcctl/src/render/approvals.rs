@@ -52,6 +52,13 @@ impl Page<'_> {
         self.field("workflow", &format!("{} revision {}", card.workflow.id, request.revision));
         self.field("project", &format!("{} (tenant {})", card.workflow.project, card.workflow.tenant));
         self.field("by", &list(&card.workflow.requesters));
+        if let Some(task) = &card.task {
+            self.hanging(0, "task     ", &task.for_terminal(20_000));
+        }
+        if let Some(worker) = &card.worker {
+            self.field("worker", &format!("{} ({}), {}", worker.engine, worker.kind, worker.binary));
+            self.field("phases", &list(&card.phases));
+        }
         for (label, commands) in [("prepare", &card.prepare), ("will run", &card.will_run)] {
             for (index, command) in commands.iter().enumerate() {
                 self.field(if index == 0 { label } else { "then" }, &argv(command));

@@ -6,6 +6,7 @@ pub(crate) mod text;
 mod approvals;
 mod audit;
 mod explain;
+mod knowledge;
 mod lists;
 mod local;
 mod overview;
@@ -18,6 +19,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod when;
+mod work;
 mod workflow;
 
 use jiff::tz::TimeZone;

@@ -3,6 +3,7 @@
 use orc_domain::api::{ApprovalRequestView, Choice, ExecutionView, FreezeView, Freezes, RunAccepted, Status, WorkflowSummary};
 use orc_domain::decision::RequirementKind;
 use orc_domain::operators::Proof;
+use orc_domain::risk::CommandFamily;
 use orc_domain::risk::RiskAssessment;
 use orc_domain::states::WorkflowState;
 
@@ -71,7 +72,11 @@ impl Page<'_> {
         self.line(&format!("{id}  {state}"));
         self.field("project", &format!("{} (tenant {})", workflow.project, workflow.tenant));
         self.field("what", &format!("{} {}", workflow.family, workflow.action));
-        self.field("command", &workflow.title.for_line(400));
+        let what = match workflow.family {
+            CommandFamily::BuildTest | CommandFamily::DeploymentRunbook => "command",
+            CommandFamily::ReadOnly | CommandFamily::AgentImplementation => "task",
+        };
+        self.field(what, &workflow.title.for_line(400));
         self.field("by", &format!("{}, planned {}", list(&workflow.requesters), self.when(workflow.planned_at)));
         self.field("plan", &format!("revision {}", workflow.revision));
         self.field("hash", &workflow.plan_hash.to_string());

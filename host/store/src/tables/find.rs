@@ -19,6 +19,10 @@ pub enum Found {
     WorkerRun(WorkerRunId),
     /// A decision.
     Decision(DecisionId),
+    /// A memory item.
+    Memory(MemoryItemId),
+    /// A backlog item.
+    Backlog(BacklogItemId),
 }
 
 impl Found {
@@ -31,6 +35,8 @@ impl Found {
             Self::PhaseRun(id) => id.as_str(),
             Self::WorkerRun(id) => id.as_str(),
             Self::Decision(id) => id.as_str(),
+            Self::Memory(id) => id.as_str(),
+            Self::Backlog(id) => id.as_str(),
         }
     }
 }
@@ -81,11 +87,13 @@ struct Table {
 }
 
 /// In the order of life: what a bare prefix most likely means comes first.
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 8] = [
     Table { prefix: WorkflowId::PREFIX, name: "workflow", read: |row| Ok(Found::Workflow(row.text("id")?)) },
     Table { prefix: ApprovalRequestId::PREFIX, name: "approval_request", read: |row| Ok(Found::ApprovalRequest(row.text("id")?)) },
     Table { prefix: ExecutionId::PREFIX, name: "execution", read: |row| Ok(Found::Execution(row.text("id")?)) },
     Table { prefix: PhaseRunId::PREFIX, name: "phase_run", read: |row| Ok(Found::PhaseRun(row.text("id")?)) },
     Table { prefix: WorkerRunId::PREFIX, name: "worker_run", read: |row| Ok(Found::WorkerRun(row.text("id")?)) },
     Table { prefix: DecisionId::PREFIX, name: "decision", read: |row| Ok(Found::Decision(row.text("id")?)) },
+    Table { prefix: MemoryItemId::PREFIX, name: "memory_item", read: |row| Ok(Found::Memory(row.text("id")?)) },
+    Table { prefix: BacklogItemId::PREFIX, name: "backlog_item", read: |row| Ok(Found::Backlog(row.text("id")?)) },
 ];

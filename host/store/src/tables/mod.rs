@@ -8,6 +8,7 @@ pub(crate) mod find;
 mod freeze;
 mod guest_result;
 pub(crate) mod idempotency;
+mod knowledge;
 pub(crate) mod outbox;
 pub(crate) mod phase_run;
 pub(crate) mod plan_revision;

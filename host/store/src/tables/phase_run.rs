@@ -50,6 +50,8 @@ pub struct PhaseRunRow {
     pub ended_at: Option<Timestamp>,
     /// The captured tree, once there is one.
     pub tree: Option<String>,
+    /// The commit that the host made of it.
+    pub commit: Option<String>,
     /// Its structured output, once accepted or, where it was blocked, as it came.
     pub output: Option<Value>,
     /// Why it did not go on.
@@ -85,6 +87,15 @@ impl WriteTx<'_> {
     pub fn set_phase_tree(&mut self, id: &PhaseRunId, tree: Option<&str>) -> Result<(), StoreError> {
         let sql = "UPDATE phase_run SET tree = ?2, updated_at = ?3 WHERE id = ?1";
         self.change_one(PhaseRunId::KIND, id.as_str(), sql, (id.as_str(), tree, self.now().0))
+    }
+
+    /// Keeps the commit that the host made of the tree.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such phase run.
+    pub fn set_phase_commit(&mut self, id: &PhaseRunId, commit: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE phase_run SET commit_id = ?2, updated_at = ?3 WHERE id = ?1";
+        self.change_one(PhaseRunId::KIND, id.as_str(), sql, (id.as_str(), commit, self.now().0))
     }
 
     /// Keeps the structured output; `None` for an attempt that begins anew.
@@ -149,6 +160,7 @@ fn phase_run(row: &Record<'_>) -> Result<PhaseRunRow, StoreError> {
         started_at: row.optional_time("started_at")?,
         ended_at: row.optional_time("ended_at")?,
         tree: row.raw("tree")?,
+        commit: row.raw("commit_id")?,
         output: row.optional_json("output")?,
         reasons: row.json("reasons")?,
     })

@@ -96,7 +96,8 @@ async fn a_captured_tree_that_grew_too_large_is_not_checked_out_again() {
     put(&workspace.path.join("large"), &"x".repeat(2 << 20));
     let captured = lab.room.capture(&workspace).await.unwrap();
     assert!(captured.refused.is_empty());
-    let error = lab.room.checkout_tree(&workspace, &captured.tree, "fresh", &execution("grown")).await.unwrap_err();
+    let error =
+        lab.room.checkout_tree(&workspace.project, &workspace.base, &captured.tree, "fresh", &execution("grown")).await.unwrap_err();
     assert!(matches!(error, WorkspaceError::TooLarge { why: CheckoutExcess::Bytes { .. }, .. }), "{error}");
     let error = OrcError::from(error);
     assert_eq!(error.code, ErrorCode::WorkspaceFailed);

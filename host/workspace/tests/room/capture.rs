@@ -339,7 +339,7 @@ async fn bytes_are_not_converted_whoever_asks_for_it() {
         put(&workspace.path.join(".gitattributes"), CONVERTING);
         put(&workspace.path.join("new.txt"), "one\r\n$Id$\n");
         let tree = lab.room.capture(&workspace).await.unwrap().tree;
-        let fresh = lab.room.checkout_tree(&workspace, &tree, "fresh", &execution(name)).await.unwrap();
+        let fresh = lab.room.checkout_tree(&workspace.project, &workspace.base, &tree, "fresh", &execution(name)).await.unwrap();
         assert!(lab.room.status(&fresh).await.unwrap().is_clean(), "{name}");
         for (path, content) in files.iter().chain([&("new.txt", "one\r\n$Id$\n")]) {
             assert_eq!(fs::read_to_string(workspace.path.join(path)).unwrap(), *content, "{name}: {path}");

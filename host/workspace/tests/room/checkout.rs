@@ -35,7 +35,7 @@ async fn the_projects_own_checkout_and_git_directory_stay_as_they_are() {
     assert!(!workspace.path.join("untracked").exists());
     put(&workspace.path.join("new"), "new\n");
     let captured = lab.room.capture(&workspace).await.unwrap();
-    lab.room.checkout_tree(&workspace, &captured.tree, "fresh", &execution("dirty")).await.unwrap();
+    lab.room.checkout_tree(&workspace.project, &workspace.base, &captured.tree, "fresh", &execution("dirty")).await.unwrap();
     lab.room.remove_execution(&execution("dirty")).await.unwrap();
     assert_eq!(lab.snapshot(), before);
 }
@@ -48,8 +48,8 @@ async fn a_captured_tree_is_checked_out_as_it_was_captured() {
     fs::remove_file(workspace.path.join("README")).unwrap();
     fs::set_permissions(workspace.path.join("src/main.rs"), fs::Permissions::from_mode(0o755)).unwrap();
     let captured = lab.room.capture(&workspace).await.unwrap();
-    let fresh = lab.room.checkout_tree(&workspace, &captured.tree, "fresh", &execution("work")).await.unwrap();
-    let again = lab.room.checkout_tree(&workspace, &captured.tree, "again", &execution("work")).await.unwrap();
+    let fresh = lab.room.checkout_tree(&workspace.project, &workspace.base, &captured.tree, "fresh", &execution("work")).await.unwrap();
+    let again = lab.room.checkout_tree(&workspace.project, &workspace.base, &captured.tree, "again", &execution("work")).await.unwrap();
     assert_eq!(fresh.base, again.base, "one tree is one commit");
     assert_eq!(fresh.rules, workspace.base);
     assert_eq!(fs::read_to_string(fresh.path.join("deep/new")).unwrap(), "new\n");

@@ -148,7 +148,8 @@ async fn everything(lab: &Lab) -> Workspace {
     let status = room.status(&workspace).await.unwrap();
     assert_eq!(status.changes.len(), 2);
     room.diff(&project_name(), &base.commit, &status.captured.tree, 1 << 20).await.unwrap();
-    let fresh = room.checkout_tree(&workspace, &status.captured.tree, "fresh", &execution("hostile")).await.unwrap();
+    let fresh =
+        room.checkout_tree(&workspace.project, &workspace.base, &status.captured.tree, "fresh", &execution("hostile")).await.unwrap();
     assert!(room.status(&fresh).await.unwrap().is_clean());
     workspace
 }

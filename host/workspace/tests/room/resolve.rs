@@ -238,7 +238,11 @@ async fn sha256_and_reftable_repositories_work_to_the_end() {
         put(&workspace.path.join("new"), "new\n");
         let status = lab.room.status(&workspace).await.unwrap();
         assert_eq!(status.changes.len(), 1);
-        let fresh = lab.room.checkout_tree(&workspace, &status.captured.tree, "fresh", &execution("formats")).await.unwrap();
+        let fresh = lab
+            .room
+            .checkout_tree(&workspace.project, &workspace.base, &status.captured.tree, "fresh", &execution("formats"))
+            .await
+            .unwrap();
         assert!(lab.room.status(&fresh).await.unwrap().is_clean(), "{init}");
     }
 }

@@ -29,15 +29,32 @@ pub(crate) fn render(problems: &[Problem]) -> String {
     text
 }
 
-/// Stand-ins of the stock gates: init and check look at names, kinds and digests, never into a component.
+/// Stand-ins of the stock guests that contracts bind: init and check look at names, kinds and digests, never into a component.
 pub(crate) fn gates() -> Vec<StockGuest> {
-    let names = ["workspace-clean", "protected-paths", "diff-budget", "secret-scan", "verification-passed"];
-    names.map(|name| gate(name, "[\"settings\"]")).into()
+    let gates = [
+        "workspace-clean",
+        "protected-paths",
+        "diff-budget",
+        "secret-scan",
+        "verification-passed",
+        "outputs-match-diff",
+        "instruction-scan",
+        "test-touch",
+        "dependency-guard",
+        "review-threshold",
+    ];
+    let hooks = ["recall-memory", "distill-memory", "extract-backlog", "summarize-for-operator"];
+    let gates = gates.into_iter().map(|name| gate(name, "[\"settings\"]"));
+    gates.chain(hooks.into_iter().map(|name| guest("hook", name, "[\"settings\"]"))).collect()
 }
 
 pub(crate) fn gate(name: &str, capabilities: &str) -> StockGuest {
+    guest("gate", name, capabilities)
+}
+
+fn guest(kind: &str, name: &str, capabilities: &str) -> StockGuest {
     let manifest = format!(
-        "name = \"{name}\"\nversion = \"1.0.0\"\nkind = \"gate\"\nsummary = \"A gate.\"\nworld = \"orc:guest/gate@1.0.0\"\n\
+        "name = \"{name}\"\nversion = \"1.0.0\"\nkind = \"{kind}\"\nsummary = \"A {kind}.\"\nworld = \"orc:guest/{kind}@1.0.0\"\n\
          capabilities = {capabilities}\n\n[settings]\nbinary_files = \"forbid\"\nlimit = 3\nwords = [\"a\"]\n"
     );
     StockGuest { manifest: manifest.into_bytes(), component: format!("component of {name}").into_bytes() }

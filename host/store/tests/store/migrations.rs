@@ -20,6 +20,8 @@ const LANDED: &[(&str, &str)] = &[
     ("0006_create_operations", "sha256:718db1d2b1ce2ecdccb674ddcf9b6d63fafc3c8c337ea7873b4a9608f72a7bf0"),
     ("0007_create_knowledge", "sha256:d6489e75780908aaffebafce1b7099c88c7cd12eb226447046c29333f7135df6"),
     ("0008_guard_states", "sha256:0ce0b743aa9e214100a8300190002afeada3ebf5af2d19befef028af4ec37f34"),
+    ("0009_add_commit", "sha256:cd325ee0dac439badef8b8dc88f25c836693fd7414fd653cafb897d0f249af2b"),
+    ("0010_describe_knowledge", "sha256:6bdb5d8a8e598bf49adf40ff4129a409c5a8d2849168f129f34132e1b348decf"),
 ];
 
 fn folder() -> &'static Path {

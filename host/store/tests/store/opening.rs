@@ -63,9 +63,9 @@ const UNFIT: &[Unfit] = &[
     },
     Unfit {
         name: "newer",
-        make: |db| sql(db, "PRAGMA user_version = 9"),
+        make: |db| sql(db, "PRAGMA user_version = 99"),
         code: ErrorCode::DatabaseRefused,
-        says: "schema 9",
+        says: "schema 99",
         at_a_glance: true,
     },
     Unfit {

@@ -55,7 +55,11 @@ fn main() -> ExitCode {
 /// Guests first: the host's tests and the demo take them from beside the binary.
 fn build() -> Step {
     guests::build()?;
-    cargo("build the launch helper and orcctl", &["build", "--locked", "--package", "orc-launch-helper", "--package", "orcctl"], &[])
+    cargo(
+        "build the launch helper, the sample worker and orcctl",
+        &["build", "--locked", "--package", "orc-launch-helper", "--package", "orc-sample-worker", "--package", "orcctl"],
+        &[],
+    )
 }
 
 fn test(args: &[String]) -> Step {

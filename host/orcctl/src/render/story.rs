@@ -69,6 +69,8 @@ impl Story {
             EventKind::CancelRequested => format!("cancel {}{}", text(body, "id"), because(body)),
             EventKind::Frozen => format!("{}{}", scope(&body["scope"]), because(body)),
             EventKind::Unfrozen => scope(&body["scope"]),
+            EventKind::MemoryChanged => format!("{} {}: {}", text(body, "item"), text(body, "state"), text(body, "text")),
+            EventKind::BacklogChanged => format!("{} {}: {}", text(body, "item"), text(body, "state"), text(body, "title")),
         }
     }
 

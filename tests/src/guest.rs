@@ -116,10 +116,12 @@ pub fn bind(root: &Path, place: &str, binding: &str) {
     let file = "config/phase-contracts.yaml";
     let contracts = fs::read_to_string(root.join(file)).unwrap();
     let key = format!("\n    {place}:\n");
+    let verify = &contracts[..contracts.find("\n  plan:\n").unwrap()];
     if place == "validator" {
         edit(root, file, "    skippable: false\n", &format!("    skippable: false\n    validator: {binding}\n"));
-    } else if contracts.contains(&key) {
-        edit(root, file, &key, &format!("{key}      - {binding}\n"));
+    } else if verify.contains(&key) {
+        let bound = verify.replacen(&key, &format!("{key}      - {binding}\n"), 1);
+        replace(&root.join(file), &contracts.replacen(verify, &bound, 1));
     } else {
         edit(root, file, "    skippable: false\n", &format!("    skippable: false\n    {place}:\n      - {binding}\n"));
     }

@@ -15,6 +15,7 @@ use crate::evidence::{newest_event, rows};
 const WHO_MAY: &str = "
     intent          requester      roleless       approver       admin          gone  gone-named          stranger  no-name  impostor
     plan            yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    implement       worker-unavailable  worker-unavailable  worker-unavailable  worker-unavailable  -     operator-withdrawn  -         -        operator-not-bound
     replan          yes            not-permitted  not-permitted  yes            -     operator-withdrawn  -         -        operator-not-bound
     approve         self-approval  role-not-held  yes            role-not-held  -     operator-withdrawn  -         -        operator-not-bound
     reject          self-approval  role-not-held  yes            role-not-held  -     operator-withdrawn  -         -        operator-not-bound
@@ -38,6 +39,11 @@ const WHO_MAY: &str = "
     events          yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
     rules           yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
     rules_diff      yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    diff            yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    memory          yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    backlog         yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
+    memory_set      not-found      not-found      not-found      not-found      -     operator-withdrawn  -         -        operator-not-bound
+    backlog_set     not-found      not-found      not-found      not-found      -     operator-withdrawn  -         -        operator-not-bound
     whoami          yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
 ";
 
@@ -103,8 +109,12 @@ fn request(intent: &str, stage: &Stage) -> Value {
     match intent {
         "plan" => serde_json::to_value(plan("./build.sh")).unwrap(),
         "approve" | "reject" => json!({ "request": stage.request, "token": stage.token }),
+        "implement" => json!({ "project": "demo", "task": "a line" }),
+        "memory" | "backlog" => json!({ "project": "demo" }),
+        "memory_set" => json!({ "item": "me_none", "state": "accepted" }),
+        "backlog_set" => json!({ "item": "bl_none", "state": "done" }),
         "run" => json!({ "workflow": workflow, "idempotency_key": "k1" }),
-        "replan" | "withdraw" | "status" | "phase_status" | "workflow" | "audit" => json!({ "workflow": workflow }),
+        "replan" | "withdraw" | "status" | "phase_status" | "workflow" | "audit" | "diff" => json!({ "workflow": workflow }),
         "cancel" | "explain" => json!({ "id": workflow }),
         "freeze" => json!({ "scope": { "scope": "all" }, "reason": "a test" }),
         "unfreeze" => json!({ "scope": { "scope": "all" } }),

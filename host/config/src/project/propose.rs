@@ -24,7 +24,11 @@ pub fn propose(name: &ProjectName, entry: &ProjectEntry) -> String {
     block.commands("prepare", &entry.prepare, "commands that make a fresh checkout usable");
     block.key("copy", &flow(entry.copy.iter()), "files of your checkout that each workspace gets, as in `.env.test`");
     block.commands("verify", &entry.verify, "commands that say whether it is well");
-    block.list("verification_paths", &entry.verification_paths, "what verification stands on; pinned in plans, not evaluated yet");
+    block.list(
+        "verification_paths",
+        &entry.verification_paths,
+        "what verification stands on; a change there raises a flag where work is kept",
+    );
     if !entry.path_rules.is_empty() {
         block.line(4, "path_rules:  # a change there raises a flag");
         for rule in &entry.path_rules {

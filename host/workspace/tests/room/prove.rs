@@ -86,7 +86,7 @@ async fn what_is_swapped_while_a_command_runs_is_not_verified() {
         let other = written(&lab, other);
         swap(&lab, &id_of(&lab, victim), &other);
         let captured = lab.room.capture(&workspace).await.unwrap();
-        let fresh = lab.room.checkout_tree(&workspace, &captured.tree, "fresh", &execution("work")).await;
+        let fresh = lab.room.checkout_tree(&workspace.project, &workspace.base, &captured.tree, "fresh", &execution("work")).await;
         assert_altered(fresh.expect_err(victim), victim.strip_prefix("HEAD:").unwrap());
         // The one that was made before is as it was.
         assert_eq!(fs::read_to_string(workspace.path.join("run.sh")).unwrap(), "#!/bin/sh\n");

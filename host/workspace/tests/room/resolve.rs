@@ -219,7 +219,7 @@ async fn a_repository_that_is_not_the_projects_is_not_read() {
         let made = lab.room.checkout(&project_name(), &lab.project(), &secret, "work", &execution("secret")).await;
         assert!(refused(&made.unwrap_err()), "{what}");
         // Nor where it is put there after ORC has looked.
-        let late = lab.room.checkout_tree(&workspace, &secret, "late", &execution("late")).await;
+        let late = lab.room.checkout_tree(&workspace.project, &workspace.base, &secret, "late", &execution("late")).await;
         assert!(late.is_err(), "{what}");
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use orc_domain::plan::{BaseCommit, PlannedWorker};
+use orc_domain::project::Argv;
 use orc_domain::settings::WorkerSettings;
 use orc_domain::{Digest, EngineName, ErrorCode, OrcError};
 
@@ -26,10 +27,7 @@ impl Engine {
 }
 
 async fn planned_worker(engine: &EngineName, settings: &WorkerSettings) -> Result<PlannedWorker, OrcError> {
-    let Some(program) = settings.command.first().cloned() else {
-        return Err(OrcError::new(ErrorCode::ConfigInvalid, format!("the engine {engine} has no command")));
-    };
-    let binary = blocking(move || digest(&program)).await?;
+    let binary = program_digest(&settings.command).await?;
     Ok(PlannedWorker {
         engine: engine.clone(),
         kind: settings.kind,
@@ -41,9 +39,16 @@ async fn planned_worker(engine: &EngineName, settings: &WorkerSettings) -> Resul
     })
 }
 
-fn digest(program: &str) -> Result<Digest, OrcError> {
-    std::fs::read(program).map(|bytes| Digest::of(&bytes)).map_err(|error| {
-        OrcError::from_source(ErrorCode::WorkerUnavailable, format!("the worker's program `{program}` cannot be read"), &error)
-            .hint("install it, or mend `workers` in config/orc.yaml")
+/// The digest of a command's program as it is now.
+pub(crate) async fn program_digest(command: &Argv) -> Result<Digest, OrcError> {
+    let Some(program) = command.first().cloned() else {
+        return Err(OrcError::new(ErrorCode::ConfigInvalid, "an engine has no command"));
+    };
+    blocking(move || {
+        std::fs::read(&program).map(|bytes| Digest::of(&bytes)).map_err(|error| {
+            OrcError::from_source(ErrorCode::WorkerUnavailable, format!("the worker's program `{program}` cannot be read"), &error)
+                .hint("install it, or mend `workers` in config/orc.yaml")
+        })
     })
+    .await
 }

@@ -27,6 +27,15 @@ pub(crate) struct Feed {
     pub(crate) capture: Option<usize>,
 }
 
+/// What came of a launch.
+pub(crate) struct Launched {
+    pub(crate) result: CommandResult,
+    /// What it printed, where that was asked for.
+    pub(crate) captured: Vec<u8>,
+    /// The digest of the program as it was opened for this launch.
+    pub(crate) program: Digest,
+}
+
 impl Phase<'_> {
     /// Launches `argv` in `cwd` under the planned grant for `purpose`. `None`: cancelled, or this process stops.
     pub(crate) async fn launch(
@@ -38,7 +47,7 @@ impl Phase<'_> {
         scratch: &Path,
     ) -> Result<Option<CommandResult>, OrcError> {
         let launched = self.launch_fed(attempt, purpose, argv, (cwd, scratch), Feed::default()).await?;
-        Ok(launched.map(|(result, _)| result))
+        Ok(launched.map(|launched| launched.result))
     }
 
     /// As [`Phase::launch`], with something to read, and with what it printed.
@@ -49,7 +58,7 @@ impl Phase<'_> {
         argv: &Argv,
         (cwd, scratch): (&Path, &Path),
         feed: Feed,
-    ) -> Result<Option<(CommandResult, Vec<u8>)>, OrcError> {
+    ) -> Result<Option<Launched>, OrcError> {
         if self.stop.is_cancelled() {
             return Ok(None);
         }
@@ -66,7 +75,7 @@ impl Phase<'_> {
             stdout_tail: Untrusted::new(report.stdout.last(OUTPUT_TAIL)),
             stderr_tail: Untrusted::new(report.stderr.last(OUTPUT_TAIL)),
         };
-        let proved_dead = report.proved_dead;
+        let (proved_dead, program) = (report.proved_dead, report.program_digest);
         self.ended(&id, report).await?;
         // A tree that something may still write to is not captured, and what may still run is not called cancelled.
         if !proved_dead {
@@ -74,7 +83,7 @@ impl Phase<'_> {
             return Err(OrcError::new(ErrorCode::LaunchFailed, format!("the processes of `{what}` are not proved dead"))
                 .hint(format!("`orcctl workers` shows {id} with its process id: end what is left of it, then plan again")));
         }
-        Ok(if ended == LaunchEnd::Cancelled { None } else { Some((result, captured)) })
+        Ok(if ended == LaunchEnd::Cancelled { None } else { Some(Launched { result, captured, program }) })
     }
 
     fn launch_plan(&self, purpose: &str, argv: &Argv, cwd: &Path, scratch: &Path) -> Result<LaunchPlan, OrcError> {

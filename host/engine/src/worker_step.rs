@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 
 use crate::document::WORKER;
 use crate::engine::internal;
+use crate::found::program_digest;
 use crate::knowledge::recalled;
-use crate::launch_step::Feed;
+use crate::launch_step::{Feed, Launched};
 use crate::phase::{Done, Phase, Room, failed};
 
 /// The diff that a phase is told of, in bytes.
@@ -71,11 +72,18 @@ impl Phase<'_> {
 
     async fn ask_worker(&self, room: &Room<'_>, worker: &PlannedWorker, task: &WorkerTask) -> Result<Option<Judged>, OrcError> {
         let adapter = adapter(worker.kind);
+        if program_digest(&worker.command).await? != worker.binary {
+            return Err(changed(worker));
+        }
         let call = adapter.call(task).map_err(|why| OrcError::new(ErrorCode::WorkerUnavailable, why))?;
         let argv = [worker.command.clone(), call.args].concat();
         let feed = Feed { stdin: call.stdin, capture: Some(MAX_STDOUT) };
         let launched = self.launch_fed(room.attempt, WORKER, &argv, (&room.workspace.path, room.scratch), feed).await?;
-        let Some((result, stdout)) = launched else { return Ok(None) };
+        let Some(Launched { result, captured: stdout, program }) = launched else { return Ok(None) };
+        // It ran in its confinement, and nothing of it counts.
+        if program != worker.binary {
+            return Err(changed(worker));
+        }
         let cut = result.end == grant::LaunchEnd::OutputLimit;
         let ended = WorkerEnded { end: result.end.clone(), stdout, cut };
         Ok(Some(match adapter.answer(&ended) {
@@ -178,6 +186,11 @@ impl Phase<'_> {
     async fn pinned_json(&self, digest: Digest) -> Result<Value, OrcError> {
         serde_json::from_slice(&self.pinned(digest).await?).map_err(|error| internal("a pinned schema is no JSON", &error))
     }
+}
+
+fn changed(worker: &PlannedWorker) -> OrcError {
+    OrcError::new(ErrorCode::PlanStale, format!("the program of the engine {} is not the planned one any more", worker.engine))
+        .hint("plan it again")
 }
 
 fn unusable(repair: &Repair) -> Vec<BlockReason> {

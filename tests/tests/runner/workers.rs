@@ -240,6 +240,23 @@ async fn what_cannot_be_planned_as_a_task() {
     unavailable(without.ask("alice", implement("x")).await.unwrap_err());
 }
 
+/// The program is looked at again at each launch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_changes_in_the_middle_is_not_started_again() {
+    let mut world = world("developed").await;
+    let program = world.dir.path().join("bin/worker");
+    let text = std::fs::read_to_string(&program).unwrap();
+    let id = world.ask("alice", implement("add a line")).await.unwrap().workflow.id;
+    world.approve("bob", &id).await.unwrap();
+    world.run(&id, "key").await.unwrap();
+    // It was admitted, and is not driven yet.
+    write_executable(&program, &format!("{text}# changed\n"));
+    world.drive();
+    let status = world.settled(&id).await;
+    assert_eq!((status.workflow.state, codes(&status.phases[0])), (WorkflowState::Failed, vec!["plan-stale"]), "{status:#?}");
+    assert!(status.phases[0].worker_runs.is_empty());
+}
+
 /// The program is part of the plan.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_worker_is_another_plan() {

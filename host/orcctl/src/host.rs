@@ -23,7 +23,7 @@ use crate::wiring::{self, Paths};
 use crate::{failure, local};
 
 /// Tries to become the owner: another command may own the database for the moment that it takes.
-const TRIES: u32 = 40;
+const TRIES: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Guest calls at the same time; more wait for up to a second.
 const GUEST_CALLS: u32 = 64;

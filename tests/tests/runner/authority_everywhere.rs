@@ -15,7 +15,7 @@ use crate::evidence::{newest_event, rows};
 const WHO_MAY: &str = "
     intent          requester      roleless       approver       admin          gone  gone-named          stranger  no-name  impostor
     plan            yes            yes            yes            yes            -     operator-withdrawn  -         -        operator-not-bound
-    implement       worker-unavailable  worker-unavailable  worker-unavailable  worker-unavailable  -     operator-withdrawn  -         -        operator-not-bound
+    implement       family-not-allowed  family-not-allowed  family-not-allowed  family-not-allowed  -     operator-withdrawn  -         -        operator-not-bound
     replan          yes            not-permitted  not-permitted  yes            -     operator-withdrawn  -         -        operator-not-bound
     approve         self-approval  role-not-held  yes            role-not-held  -     operator-withdrawn  -         -        operator-not-bound
     reject          self-approval  role-not-held  yes            role-not-held  -     operator-withdrawn  -         -        operator-not-bound

@@ -336,7 +336,7 @@ async fn a_team_s_rules_need_two_admins() {
     for in_force in [None, digest] {
         assert_eq!(propose(&world, "adam", in_force).await.unwrap().active.revision, 2);
     }
-    refused(&world, Some("adam"), ("intent_denied", "plan-hash-mismatch"), propose(&world, "adam", other)).await;
+    refused(&world, Some("adam"), ("intent_denied", "candidate-changed"), propose(&world, "adam", other)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

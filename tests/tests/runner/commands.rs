@@ -222,6 +222,7 @@ async fn orc_and_the_rest_of_the_machine_are_out_of_reach() {
     let other = state.join("worktrees/other/verify-1");
     fs::create_dir_all(&other).unwrap();
     fs::write(other.join("secret"), "secret").unwrap();
+    fs::create_dir_all(state.join("cache")).unwrap();
 
     let paths = [
         PathBuf::from("./check.sh"),
